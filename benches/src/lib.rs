@@ -1,0 +1,4 @@
+//! Criterion benches of the parts: what one request costs before a socket is involved.
+//!
+//! `cargo bench -p pr-benches` measures; `cargo xtask ci` runs each once, as a smoke test. This
+//! crate itself holds nothing.

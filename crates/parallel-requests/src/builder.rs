@@ -1,0 +1,223 @@
+//! The settings of a client.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pr_core::{Capability, Proxy, RequestDefaults, Roots, Session, TransportConfig};
+
+use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, selection, stack};
+
+/// Makes a [`ParallelRequests`]; from [`ParallelRequests::builder`].
+///
+/// | Setting | Default |
+/// |---|---|
+/// | [`backend`](Self::backend) | automatic: the first of h2, hyper, blocking that is compiled in |
+/// | [`concurrency`](Self::concurrency) | 20 |
+/// | [`timeout`](Self::timeout) | 30 s |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s |
+/// | [`idle_timeout`](Self::idle_timeout) | 90 s |
+/// | [`verify_ssl`](Self::verify_ssl) | yes, by the system's trust store |
+/// | [`follow_redirects`](Self::follow_redirects) | yes, up to 10 |
+/// | [`http2_prior_knowledge`](Self::http2_prior_knowledge) | no |
+///
+/// ```
+/// use std::time::Duration;
+/// use parallel_requests::ParallelRequests;
+///
+/// # #[cfg(feature = "h2")]
+/// let client = ParallelRequests::builder()
+///     .concurrency(64)
+///     .timeout(Duration::from_secs(5))
+///     .header("authorization", "Bearer …")
+///     .build();
+///
+/// let error = ParallelRequests::builder().concurrency(0).build().unwrap_err();
+/// assert!(error.to_string().starts_with("concurrency cannot be 0"));
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until build() is called"]
+pub struct ClientBuilder {
+    choice: BackendChoice,
+    concurrency: usize,
+    defaults: RequestDefaults,
+    transport: TransportConfig,
+    invalid: Option<ConfigurationError>,
+}
+
+/// Requests in flight, all hosts together, unless said otherwise.
+const DEFAULT_CONCURRENCY: usize = 20;
+
+/// Beyond this a number is a mistake, or should be several clients.
+const MAX_CONCURRENCY: usize = 1_000_000;
+
+/// A blocking backend gets no more threads than this, however high the concurrency.
+const MAX_THREADS: usize = 512;
+
+impl ClientBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            choice: BackendChoice::Auto,
+            concurrency: DEFAULT_CONCURRENCY,
+            defaults: RequestDefaults::default(),
+            transport: TransportConfig::default(),
+            invalid: None,
+        }
+    }
+
+    /// Chooses the backend: by name (`"auto"`, `"h2"`, `"hyper"`, `"blocking"`), or by value, as an
+    /// `Arc` of anything that is a [`Backend`](pr_core::Backend). One given by value keeps its own
+    /// transport settings.
+    pub fn backend(mut self, choice: impl Into<BackendChoice>) -> Self {
+        self.choice = choice.into();
+        self
+    }
+
+    /// How many requests are in flight at a time, over all hosts and all batches of this client;
+    /// from 1 to 1,000,000. With an HTTP/1.1 backend this is also the greatest number of
+    /// connections in use. The blocking backend runs each on a thread, of which it takes at most
+    /// 512.
+    pub fn concurrency(mut self, in_flight: usize) -> Self {
+        self.concurrency = in_flight;
+        self
+    }
+
+    /// The total time of a request that does not set its own; see
+    /// [`RequestConfig::timeout`](crate::RequestConfig::timeout).
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.defaults.timeout = Some(limit);
+        self
+    }
+
+    /// The time for name resolution, TCP, proxy and TLS together.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.transport = self.transport.connect_timeout(limit);
+        self
+    }
+
+    /// How long a connection may be idle before it is closed.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.transport = self.transport.idle_timeout(limit);
+        self
+    }
+
+    /// Adds a header field to every request that has none of that name.
+    pub fn header(
+        mut self,
+        name: impl TryInto<HeaderName>,
+        value: impl TryInto<HeaderValue>,
+    ) -> Self {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                self.defaults.headers.append(name, value);
+            }
+            (Err(_), _) => self.refuse("header", "the name is not a token (RFC 9110, section 5.1)"),
+            (_, Err(_)) => self.refuse(
+                "header",
+                "the value has characters that a header cannot hold (RFC 9110, section 5.5)",
+            ),
+        }
+        self
+    }
+
+    /// Adds these header fields to every request that has none of the same name.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        self.defaults.headers.extend(headers);
+        self
+    }
+
+    /// What the client calls itself, in place of `parallel-requests/<version>`.
+    pub fn user_agent(mut self, name: impl TryInto<HeaderValue>) -> Self {
+        match name.try_into() {
+            Ok(name) => {
+                self.defaults.headers.insert(header::USER_AGENT, name);
+            }
+            Err(_) => self.refuse("user_agent", "it has characters that a header cannot hold"),
+        }
+        self
+    }
+
+    /// Whether requests ask for HTTP/2 or refuse it; see
+    /// [`RequestConfig::http2`](crate::RequestConfig::http2). `true` with a backend that has no
+    /// HTTP/2 raises a [warning](ParallelRequests::warnings).
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.defaults.http2 = Some(http2);
+        self
+    }
+
+    /// Whether `http://` peers are known to speak HTTP/2 (RFC 9113, section 3.3). Only h2 can.
+    pub fn http2_prior_knowledge(mut self, known: bool) -> Self {
+        self.transport = self.transport.http2_prior_knowledge(known);
+        self
+    }
+
+    /// Whether redirects are followed.
+    pub fn follow_redirects(mut self, follow: bool) -> Self {
+        self.defaults.follow_redirects = Some(follow);
+        self
+    }
+
+    /// Whether certificates must be valid.
+    pub fn verify_ssl(mut self, verify: bool) -> Self {
+        self.defaults.verify_ssl = Some(verify);
+        self
+    }
+
+    /// Whom to trust.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.transport = self.transport.roots(roots);
+        self
+    }
+
+    /// The proxy of every request that names none.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.defaults.proxy = Some(proxy);
+        self
+    }
+
+    /// All settings of the transport at once, in place of those that were set before. The number of
+    /// threads still follows the [`concurrency`](Self::concurrency).
+    pub fn transport(mut self, transport: TransportConfig) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Makes the client. No connection is opened yet, and no thread is started.
+    pub fn build(mut self) -> Result<ParallelRequests, ConfigurationError> {
+        if !(1..=MAX_CONCURRENCY).contains(&self.concurrency) {
+            self.invalid
+                .get_or_insert(ConfigurationError::InvalidSetting {
+                    setting: "concurrency",
+                    value: self.concurrency.to_string(),
+                    why: "it is the number of requests in flight, from 1 to 1,000,000",
+                });
+        }
+        if let Some(invalid) = self.invalid {
+            return Err(invalid);
+        }
+        let transport = self
+            .transport
+            .max_threads(self.concurrency.min(MAX_THREADS));
+        let (backend, selection) = selection::select(self.choice, transport)?;
+        let capabilities = backend.capabilities();
+        if self.defaults.http2 == Some(true) && !capabilities.has(Capability::Http2) {
+            backend.warnings().http2_unsupported(backend.name());
+        }
+        let session = Session::new(backend).with_defaults(self.defaults);
+        let service = stack::compose(session.clone(), self.concurrency);
+        Ok(ParallelRequests::from_inner(Inner {
+            session,
+            service,
+            concurrency: self.concurrency,
+            selection,
+        }))
+    }
+
+    fn refuse(&mut self, setting: &'static str, why: &'static str) {
+        self.invalid
+            .get_or_insert(ConfigurationError::InvalidSetting {
+                setting,
+                value: "what it was given".to_owned(),
+                why,
+            });
+    }
+}

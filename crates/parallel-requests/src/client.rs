@@ -1,0 +1,198 @@
+//! The client.
+
+use std::{fmt, sync::Arc};
+
+use pr_core::{
+    Backend, BackendError, BackendExt, NormalizedResponse, RequestConfig, Session,
+    StreamingResponse, Warning,
+};
+use tower::ServiceExt;
+
+use crate::{
+    Batch, BatchItem, ClientBuilder, ConfigurationError, Outcomes, Selection, engine, stack::Stack,
+};
+
+/// A client for many requests at once.
+///
+/// It holds one backend with its connections. Clones share it, and with it the limit of requests
+/// in flight; keep one and clone it, rather than make one for each task.
+///
+/// Dropping the last clone closes every connection without waiting; [`close`](Self::close) waits.
+///
+/// ```no_run
+/// use parallel_requests::ParallelRequests;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = ParallelRequests::new()?;
+///
+/// // Many, in the order of the input.
+/// let batch = client.request(["https://example.org/a", "https://example.org/b"]).await;
+/// println!("{} succeeded", batch.successes().count());
+///
+/// // Many, by key.
+/// let batch = client.request([("rust", "https://www.rust-lang.org/"), ("tokio", "https://tokio.rs/")]).await;
+/// let rust = batch.by_key(&"rust").expect("every request has an outcome");
+///
+/// // One.
+/// let text = client.get("https://example.org/").await?.error_for_status()?.text().into_owned();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ParallelRequests {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) session: Session,
+    pub(crate) service: Stack,
+    pub(crate) concurrency: usize,
+    pub(crate) selection: Selection,
+}
+
+impl ParallelRequests {
+    /// A client with the defaults of [`ClientBuilder`].
+    pub fn new() -> Result<Self, ConfigurationError> {
+        Self::builder().build()
+    }
+
+    /// A client with settings of your own.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Sends all of these requests and waits for the last, whatever becomes of them: the batch
+    /// holds one outcome for each, in the order of the input. It never fails as a whole.
+    ///
+    /// The input is pulled as there is room, and may borrow. Memory holds all responses; for more
+    /// than you want to hold, see [`stream`](Self::stream). Dropping the future cancels what is in
+    /// flight.
+    pub async fn request<I>(&self, requests: I) -> Batch<<I::Item as BatchItem>::Key>
+    where
+        I: IntoIterator<Item: BatchItem>,
+    {
+        let requests = requests.into_iter();
+        let mut outcomes = Vec::with_capacity(requests.size_hint().0.min(1 << 16));
+        let (work, mut receiver) =
+            engine::start(requests, self.inner.service.clone(), self.inner.concurrency);
+        let collect = async {
+            while let Some(outcome) = receiver.recv().await {
+                outcomes.push(outcome);
+            }
+        };
+        futures::join!(work, collect);
+        Batch::from_unordered(outcomes)
+    }
+
+    /// Sends these requests and yields each outcome as it completes, in no particular order.
+    ///
+    /// The input is pulled as there is room, so it may be endless; memory depends on the
+    /// concurrency only. See [`Outcomes`] for when the work is done and how it is cancelled.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = parallel_requests::ParallelRequests::builder().concurrency(200).build()?;
+    /// let millions = (0..10_000_000).map(|id| format!("https://api.example/items/{id}"));
+    /// let mut outcomes = client.stream(millions);
+    /// while let Some(outcome) = outcomes.next().await {
+    ///     println!("{} {}", outcome.index, outcome.is_ok());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream<I>(&self, requests: I) -> Outcomes<<I::Item as BatchItem>::Key>
+    where
+        I: IntoIterator<Item: BatchItem, IntoIter: Send + 'static>,
+        I::Item: Send,
+        <I::Item as BatchItem>::Key: Send + 'static,
+    {
+        let (work, receiver) = engine::start(
+            requests.into_iter(),
+            self.inner.service.clone(),
+            self.inner.concurrency,
+        );
+        Outcomes::new(work, receiver)
+    }
+
+    /// Sends one GET request, or whatever else `request` says, and reads the whole response.
+    ///
+    /// It takes a place among the requests in flight, and waits for one if need be; the request's
+    /// clock starts when it has it.
+    pub async fn get(
+        &self,
+        request: impl Into<RequestConfig>,
+    ) -> Result<NormalizedResponse, BackendError> {
+        self.inner.service.clone().oneshot(request.into()).await
+    }
+
+    /// Sends one request and returns when the head of its response is there; the body is yours to
+    /// read as it arrives, at bounded memory. It takes no place among the requests in flight.
+    pub async fn open(
+        &self,
+        request: impl Into<RequestConfig>,
+    ) -> Result<StreamingResponse, BackendError> {
+        let mut request = request.into();
+        self.inner.session.defaults().apply(&mut request);
+        self.inner.session.backend().stream(request).await
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        self.inner.session.backend()
+    }
+
+    /// Which backend this is, and why.
+    pub fn selection(&self) -> &Selection {
+        &self.inner.selection
+    }
+
+    /// How many requests are in flight at a time.
+    pub fn concurrency(&self) -> usize {
+        self.inner.concurrency
+    }
+
+    /// What works otherwise than it was asked to, so far: for instance HTTP/2 with a backend that
+    /// has none. Each is also logged once, through `tracing`.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let backend = self.backend();
+        backend.warnings().list(backend.name())
+    }
+
+    /// Closes every connection, ends what is in flight, and returns when tasks and threads are
+    /// done. Requests sent after that fail with kind [`Closed`](crate::ErrorKind::Closed).
+    pub async fn close(&self) {
+        self.inner.session.close().await;
+    }
+
+    /// Lends the client to `work` and closes it afterwards: nothing is left behind.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = parallel_requests::ParallelRequests::new()?;
+    /// let found = client
+    ///     .scope(async |client| client.request(["https://example.org/"; 100]).await.successes().count())
+    ///     .await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn scope<T>(self, work: impl AsyncFnOnce(&Self) -> T) -> T {
+        let value = work(&self).await;
+        self.close().await;
+        value
+    }
+}
+
+impl fmt::Debug for ParallelRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParallelRequests")
+            .field("selection", &self.inner.selection)
+            .field("concurrency", &self.inner.concurrency)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! What a batch is made of: requests, with or without keys.
+
+use pr_core::RequestConfig;
+use url::Url;
+
+/// One item of a batch: anything that becomes a [`RequestConfig`], or a pair of a key and one.
+///
+/// Texts, URLs, `http::Request`s and [`RequestConfig`]s have the key `()`; a pair has its first
+/// half.
+///
+/// ```
+/// use parallel_requests::{BatchItem, RequestConfig};
+///
+/// let ((), request) = "https://example.org/".into_parts();
+/// assert_eq!(request.url().unwrap().path(), "/");
+///
+/// let (key, _) = ("rust", "https://www.rust-lang.org/").into_parts();
+/// assert_eq!(key, "rust");
+/// ```
+pub trait BatchItem {
+    /// What the outcome is known by, besides its index.
+    type Key;
+
+    /// The key and the request.
+    fn into_parts(self) -> (Self::Key, RequestConfig);
+}
+
+impl<K, R: Into<RequestConfig>> BatchItem for (K, R) {
+    type Key = K;
+
+    fn into_parts(self) -> (K, RequestConfig) {
+        (self.0, self.1.into())
+    }
+}
+
+impl<B: Into<pr_core::Body>> BatchItem for http::Request<B> {
+    type Key = ();
+
+    fn into_parts(self) -> ((), RequestConfig) {
+        ((), self.into())
+    }
+}
+
+macro_rules! without_key {
+    ($($type:ty),*) => {$(
+        impl BatchItem for $type {
+            type Key = ();
+
+            fn into_parts(self) -> ((), RequestConfig) {
+                ((), self.into())
+            }
+        }
+    )*};
+}
+
+without_key!(
+    &str,
+    String,
+    &String,
+    Url,
+    &Url,
+    RequestConfig,
+    &RequestConfig
+);

@@ -1,0 +1,85 @@
+//! Many HTTP requests at once: fast, politely, with exactly one outcome for each.
+//!
+//! ```no_run
+//! use parallel_requests::ParallelRequests;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ParallelRequests::builder().concurrency(64).build()?;
+//! let urls = (1..=1000).map(|page| format!("https://api.example/items?page={page}"));
+//!
+//! for outcome in client.request(urls).await {
+//!     match outcome.result {
+//!         Ok(response) => println!("{}: {}", outcome.index, response.status_code()),
+//!         Err(error) => println!("{}: {error}", outcome.index),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From here
+//!
+//! - [`ParallelRequests`] is the client: [`request`](ParallelRequests::request) gives all outcomes
+//!   in the order of the input, [`stream`](ParallelRequests::stream) each as it completes, over an
+//!   input of any length, [`get`](ParallelRequests::get) one.
+//! - [`RequestConfig`] is a request with everything that can be said about it; anything that
+//!   becomes one, such as a `&str`, is a request too. Pairs of a key and a request give keyed
+//!   outcomes: see [`BatchItem`].
+//! - [`NormalizedResponse`] and [`BackendError`] are the same whatever backend is at work.
+//! - [`blocking`] is for programs without an async runtime.
+//!
+//! # Backends and features
+//!
+//! A backend is compiled in by the feature of its name. Without further words a client takes the
+//! first of those that are there, in this order; [`ParallelRequests::selection`] says which and why.
+//!
+//! | Feature | Brings |
+//! |---|---|
+//! | `h2` (default) | HTTP/2 with multiplexing, and HTTP/1.1 where the peer speaks nothing newer |
+//! | `hyper` | HTTP/1.1, async |
+//! | `blocking` | HTTP/1.1 by ureq, on threads of its own |
+//! | `all` | the three of them |
+//! | `serde` | requests, responses, errors and outcomes as JSON |
+//!
+//! Enabling a feature never changes what code does that [names](ClientBuilder::backend) its backend.
+
+pub mod blocking;
+
+mod batch;
+mod builder;
+mod client;
+mod engine;
+mod error;
+mod item;
+mod outcome;
+mod outcomes;
+mod registry;
+mod selection;
+mod stack;
+
+pub use pr_core::{
+    self, BackendError, Body, Certificate, Delivery, ErrorKind, NormalizedResponse, Proxy,
+    RequestConfig, Roots, StreamingResponse, TimeoutPhase, TransportConfig, Warning,
+};
+
+pub use self::{
+    batch::{Batch, PartialFailure},
+    builder::ClientBuilder,
+    client::ParallelRequests,
+    error::ConfigurationError,
+    item::BatchItem,
+    outcome::Outcome,
+    outcomes::Outcomes,
+    registry::{available_backends, make_backend},
+    selection::{BackendChoice, Selection},
+};
+
+/// The examples of the README and of the book, compiled.
+#[cfg(all(doctest, feature = "h2", feature = "hyper"))]
+mod documentation {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../../docs/backends.md")]
+    struct Backends;
+}

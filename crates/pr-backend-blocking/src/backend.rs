@@ -1,0 +1,181 @@
+//! The backend itself: what it promises, and the way from a future to a thread and back.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use pr_core::{
+    Backend, BackendError, Capabilities, Capability, ErrorKind, ExchangeRequest, ExchangeResponse,
+    OutgoingBody, TransportConfig, Warnings,
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use crate::{
+    connector::Routes,
+    dial::Dialer,
+    error,
+    exchange::{Exchange, Stop},
+    pool::Pool,
+    threads::{Threads, Ticket},
+    worker::Job,
+};
+
+/// The name of this backend.
+const NAME: &str = "blocking";
+
+/// HTTP/1.1 over ureq, on threads of its own.
+///
+/// An exchange takes a thread from when it starts to the end of its response's body. There are at
+/// most [`max_threads`](TransportConfig::max_threads); exchanges beyond that number wait their turn
+/// in the order in which they came. Threads are named `pr-blocking-1` and so on, are started when
+/// they are needed, and end when they have had nothing to do for ten seconds.
+///
+/// The future of an exchange does not need any particular runtime, or any feature of one: it only
+/// waits for the thread. [`BackendExt::request`](pr_core::BackendExt::request) needs Tokio's timers.
+///
+/// # What ends when
+///
+/// - Dropping the future of a request, or its body, frees the thread at once, whatever it waits
+///   for: the connection is shut down. While it is connecting, that takes up to 100 ms. While the
+///   system's resolver looks a name up, it takes until the resolver has answered, because nothing
+///   can interrupt it; and only then is a `connect_timeout` that has passed meanwhile noticed.
+/// - A body that is not read keeps its thread, which waits with at most some 200 KiB of it.
+/// - [`close`](Backend::close) and dropping the backend end all of that; `close` waits for the
+///   threads, a drop does not.
+///
+/// # What it does not do
+///
+/// It speaks neither HTTP/2 nor to proxies, and it drops trailer fields (RFC 9110, section 6.5),
+/// as ureq does. It sends a body that expects `100-continue` when the peer has been silent for a
+/// second (RFC 9110, section 10.1.1).
+///
+/// ```
+/// use std::time::Duration;
+/// use pr_backend_blocking::{Backend, BackendError, BlockingBackend, TransportConfig};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let settings = TransportConfig::default().max_threads(8).idle_timeout(Duration::from_secs(20));
+/// let backend = BlockingBackend::with_config(settings)?;
+/// assert_eq!(backend.name(), "blocking");
+/// backend.close().await;
+/// # Ok::<(), BackendError>(())
+/// # }).unwrap();
+/// ```
+pub struct BlockingBackend {
+    threads: Arc<Threads>,
+    warnings: Warnings,
+}
+
+impl BlockingBackend {
+    /// A backend with the default settings. No thread is started yet.
+    pub fn new() -> Result<Self, BackendError> {
+        Self::with_config(TransportConfig::default())
+    }
+
+    /// A backend with these settings. The ones that are about HTTP/2 mean nothing here.
+    ///
+    /// Settings that cannot work are an error of kind [`Config`](ErrorKind::Config).
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every backend takes its settings by value, and some keep them"
+    )]
+    pub fn with_config(config: TransportConfig) -> Result<Self, BackendError> {
+        config.validate()?;
+        let routes = Routes {
+            pool: Arc::new(Pool::new(&config)),
+            dialer: Dialer::new(&config)?,
+        };
+        Ok(Self {
+            threads: Threads::new(config.max_threads, routes),
+            warnings: Warnings::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for BlockingBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::of(&[
+            Capability::Http1,
+            Capability::StreamingDownload,
+            Capability::StreamingUpload,
+            Capability::ConnectionReuse,
+            Capability::Tls,
+            Capability::Network,
+        ])
+    }
+
+    fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
+        if request.key.proxy().is_some() {
+            return Err(BackendError::new(
+                ErrorKind::Unsupported,
+                "the blocking backend does not speak to proxies",
+            ));
+        }
+        let exchange = Arc::new(Exchange::new(request.progress.clone()));
+        let runtime = match request.body {
+            OutgoingBody::Stream { .. } => Handle::try_current().ok(),
+            OutgoingBody::Empty | OutgoingBody::Full(_) => None,
+        };
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            request,
+            exchange: Arc::clone(&exchange),
+            runtime,
+            reply,
+        };
+        let ticket = self.threads.submit(job)?;
+        let mut waiting = Waiting {
+            threads: &self.threads,
+            ticket,
+            exchange,
+            answered: false,
+        };
+        let outcome = answer.await;
+        waiting.answered = true;
+        outcome.unwrap_or_else(|_| Err(error::panicked(waiting.exchange.delivery())))
+    }
+
+    async fn close(&self) {
+        self.threads.close();
+        self.threads.ended().await;
+    }
+}
+
+impl Drop for BlockingBackend {
+    fn drop(&mut self) {
+        self.threads.close();
+    }
+}
+
+impl fmt::Debug for BlockingBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingBackend")
+            .field("threads", &self.threads)
+            .field("warnings", &self.warnings)
+            .finish()
+    }
+}
+
+/// An exchange whose future waits. Dropped before the answer, it ends the exchange.
+struct Waiting<'a> {
+    threads: &'a Threads,
+    ticket: Ticket,
+    exchange: Arc<Exchange>,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered && !self.threads.withdraw(self.ticket) {
+            self.exchange.stop(Stop::Dropped);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The bytes between ureq and a connection.
+
+use ureq::unversioned::transport::Buffers;
+
+/// What has been read and not yet understood, and what is about to be written.
+///
+/// There is one pair to a thread and not to a connection, so that idle connections take no memory
+/// for it.
+#[derive(Default)]
+pub(crate) struct MessageBuffers {
+    input: Vec<u8>,
+    consumed: usize,
+    filled: usize,
+    /// Whether what was last looked at could be used, so that what is left may be complete.
+    progress: bool,
+    output: Vec<u8>,
+}
+
+/// The longest response head, in bytes: it has to fit into the input.
+pub(crate) const MAX_HEAD: usize = 64 << 10;
+/// What is written at a time, in bytes. A longer header field gets as much as it needs.
+const OUTPUT: usize = 64 << 10;
+/// The least room in which ureq prepares a piece of the request's body, in bytes.
+const SCRATCH: usize = 16 << 10;
+
+impl MessageBuffers {
+    /// Empties them and makes them fit for a request whose head has no line longer than this.
+    pub(crate) fn prepare(&mut self, longest_line: usize) {
+        self.consumed = 0;
+        self.filled = 0;
+        self.progress = false;
+        resize(&mut self.input, MAX_HEAD);
+        resize(&mut self.output, OUTPUT.max(longest_line));
+    }
+
+    fn make_room(&mut self) {
+        if self.consumed == self.filled {
+            self.consumed = 0;
+            self.filled = 0;
+        } else if self.filled > self.input.len() / 2 {
+            self.input.copy_within(self.consumed..self.filled, 0);
+            self.filled -= self.consumed;
+            self.consumed = 0;
+        }
+    }
+}
+
+/// What is in it does not matter, so it is not copied.
+fn resize(buffer: &mut Vec<u8>, length: usize) {
+    if buffer.len() != length {
+        *buffer = vec![0; length];
+    }
+}
+
+impl Buffers for MessageBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.output
+    }
+
+    fn input(&self) -> &[u8] {
+        &self.input[self.consumed..self.filled]
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.make_room();
+        &mut self.input[self.filled..]
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.filled = self.input.len().min(self.filled + amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        self.consumed = self.filled.min(self.consumed + amount);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        self.make_room();
+        // Without room, ureq would take the body for ended.
+        if self.input.len() - self.filled < SCRATCH {
+            self.input.resize(self.filled + SCRATCH, 0);
+        }
+        (&mut self.input[self.filled..], &mut self.output)
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.progress && self.consumed < self.filled
+    }
+}

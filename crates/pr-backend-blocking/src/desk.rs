@@ -1,0 +1,60 @@
+//! Where a thread leaves what ureq's connector, called from deep inside of ureq, has to know.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use pr_core::ConnectionKey;
+
+use crate::{buffers::MessageBuffers, exchange::Exchange};
+
+/// What lies between a thread and the agent that belongs to it.
+///
+/// ureq's connector gets a URI and settings; which exchange it is for, and what a connection must
+/// match to carry it, it finds here. Only one thread uses a desk, so its locks are never waited for.
+#[derive(Default)]
+pub(crate) struct Desk {
+    wanted: Mutex<Option<Wanted>>,
+    buffers: Mutex<MessageBuffers>,
+}
+
+/// The connection that an exchange needs.
+pub(crate) struct Wanted {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) key: ConnectionKey,
+    /// Only one that has carried nothing yet will do.
+    pub(crate) fresh: bool,
+}
+
+impl Desk {
+    /// Lays out what the next exchange needs. `longest_line` is that of its request's head.
+    pub(crate) fn prepare(&self, wanted: Wanted, longest_line: usize) {
+        lock(&self.buffers).prepare(longest_line);
+        *lock(&self.wanted) = Some(wanted);
+    }
+
+    /// Takes what the exchange needs; once.
+    pub(crate) fn take_wanted(&self) -> Option<Wanted> {
+        lock(&self.wanted).take()
+    }
+
+    pub(crate) fn take_buffers(&self) -> MessageBuffers {
+        std::mem::take(&mut lock(&self.buffers))
+    }
+
+    pub(crate) fn give_back(&self, buffers: MessageBuffers) {
+        *lock(&self.buffers) = buffers;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A whole value is put in or taken out, so a poisoned one is as good as any.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}

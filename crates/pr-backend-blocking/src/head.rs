@@ -1,0 +1,34 @@
+//! Which response heads are refused although ureq would take them.
+
+use http::{HeaderMap, StatusCode, Version, header};
+use pr_core::{BackendError, ErrorKind};
+
+/// Refuses a head whose meaning is in doubt, with kind [`Protocol`](ErrorKind::Protocol).
+pub(crate) fn check(
+    status: StatusCode,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<(), BackendError> {
+    let refuse = |why| Err(BackendError::new(ErrorKind::Protocol, why));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        // RFC 9110, section 15.2.2.
+        return refuse("the peer switches to another protocol without having been asked to");
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        // RFC 9112, section 6.3: an attempt to smuggle a response, or as good as one.
+        return refuse("the response has both a transfer-encoding and a content-length");
+    }
+    if version == Version::HTTP_10 {
+        // RFC 9112, section 6.1.
+        return refuse("the response has a transfer-encoding although it is HTTP/1.0");
+    }
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        // None was accepted in the request (RFC 9112, section 7.4).
+        return refuse("the response has a transfer-encoding other than chunked");
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! HTTP/1.1 for `parallel-requests`, over [ureq] on threads of its own.
+//!
+//! The backend with the fewest moving parts: no runtime drives its connections, each exchange is
+//! one thread that writes and then reads. Take it where a thread per request in flight is fine and
+//! an async stack is not wanted; for many requests at a time the `hyper` and `h2` backends do with
+//! less.
+//!
+//! This crate can be used alone:
+//!
+//! ```
+//! use pr_backend_blocking::{BackendError, BackendExt, BlockingBackend, RequestConfig};
+//!
+//! async fn search(query: &str) -> Result<String, BackendError> {
+//!     let backend = BlockingBackend::new()?;
+//!     let request = RequestConfig::get("https://example.org/search").param("q", query);
+//!     let response = backend.request(request).await?.error_for_status()?;
+//!     Ok(response.text().into_owned())
+//! }
+//! ```
+//!
+//! What it can and cannot do is on [`BlockingBackend`]. How it works, for whoever changes it:
+//!
+//! - The future of an exchange queues a job and waits for the answer; a thread takes it, carries it
+//!   out through a ureq agent of its own, answers with the response's head, and reads the body into
+//!   a small channel.
+//! - ureq writes and reads HTTP/1.1. Connections come from our own pool or are dialed by us, with
+//!   the same TLS and the same errors as on every other backend; ureq's redirects, cookies,
+//!   decoding, proxies, TLS and pool are not used.
+//! - Whoever drops a future or a body shuts down the socket that the thread is using.
+//!
+//! ureq's features are additive to a whole program: a program that turns on its `cookies` or
+//! `charset` feature for a purpose of its own turns them on for this backend too, which cannot
+//! prevent it. Its `gzip` feature is harmless: what it decodes need not be decoded again.
+
+mod backend;
+mod buffers;
+mod connection;
+mod connector;
+mod desk;
+mod dial;
+mod download;
+mod error;
+mod exchange;
+mod head;
+mod pool;
+mod race;
+mod socket;
+mod threads;
+mod tls;
+mod transport;
+mod upload;
+mod worker;
+
+pub use pr_core;
+pub use pr_core::{
+    Backend, BackendError, BackendExt, Body, Capabilities, Capability, Certificate, Delivery,
+    ErrorKind, NormalizedResponse, Proxy, RequestConfig, RequestDefaults, Roots, Session,
+    StreamingResponse, TimeoutPhase, TransportConfig, Warning,
+};
+
+pub use self::backend::BlockingBackend;

@@ -1,0 +1,236 @@
+//! What one thread does: exchange after exchange, through a ureq agent of its own.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use pr_core::{BackendError, ExchangeRequest, ExchangeResponse, IncomingBody, OutgoingBody, Stage};
+use tokio::{runtime::Handle, sync::oneshot};
+use ureq::{Agent, SendBody, config::AutoHeaderValue, http::Request};
+
+use crate::{
+    buffers::MAX_HEAD,
+    connector::{NoResolver, RouteConnector, Routes},
+    desk::{Desk, Wanted},
+    download::{Download, Frames, Piece, PieceSender},
+    error::{self, Moment},
+    exchange::Exchange,
+    head,
+    upload::Upload,
+};
+
+/// An exchange that waits for a thread.
+pub(crate) struct Job {
+    pub(crate) request: ExchangeRequest,
+    pub(crate) exchange: Arc<Exchange>,
+    /// The runtime that a streamed request body may need.
+    pub(crate) runtime: Option<Handle>,
+    pub(crate) reply: Reply,
+}
+
+/// The way back to the exchange's future.
+pub(crate) type Reply = oneshot::Sender<Result<ExchangeResponse, BackendError>>;
+
+/// What is left to be said when the thread has done with an exchange and is free for the next. It
+/// is said when the thread counts as free, so that a caller who goes on at once finds it.
+#[must_use]
+pub(crate) enum LastWord {
+    /// The outcome itself.
+    Reply(Reply, Box<Result<ExchangeResponse, BackendError>>),
+    /// The end of a body: the channel's.
+    EndOfBody(PieceSender),
+}
+
+impl LastWord {
+    pub(crate) fn say(self) {
+        match self {
+            // Whoever does not want to hear it has gone.
+            Self::Reply(reply, outcome) => drop(reply.send(*outcome)),
+            Self::EndOfBody(sender) => drop(sender),
+        }
+    }
+}
+
+/// The tools of one thread.
+pub(crate) struct Worker {
+    routes: Arc<Routes>,
+    agent: Agent,
+    desk: Arc<Desk>,
+    scratch: Vec<u8>,
+}
+
+impl Worker {
+    pub(crate) fn new(routes: Arc<Routes>) -> Self {
+        let desk = Arc::<Desk>::default();
+        let connector = RouteConnector {
+            routes: Arc::clone(&routes),
+            desk: Arc::clone(&desk),
+        };
+        Self {
+            agent: agent(connector),
+            routes,
+            desk,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Carries out one exchange, to the end of the response's body.
+    ///
+    /// A panic, be it in ureq or in a request body of the user's, is caught; the future of the
+    /// exchange, or the body, then finds its channel closed.
+    pub(crate) fn carry_out(&mut self, job: Job) -> Option<LastWord> {
+        let caught = catch_unwind(AssertUnwindSafe(|| self.exchange(job)));
+        if let Ok(last_word) = caught {
+            return last_word;
+        }
+        // What the panic has left of the agent is not worth finding out.
+        *self = Self::new(Arc::clone(&self.routes));
+        None
+    }
+
+    fn exchange(&mut self, job: Job) -> Option<LastWord> {
+        let Job {
+            request,
+            exchange,
+            runtime,
+            reply,
+        } = job;
+        let (head, mut download) = match self.head(request, &exchange, runtime) {
+            Ok(found) => found,
+            Err(error) => return Some(LastWord::Reply(reply, Box::new(Err(error)))),
+        };
+        exchange.progress.reach(Stage::ReadingBody);
+        let length = download.length();
+        let (first, failure) = match download.read_arrived(&mut self.scratch) {
+            Ok(Piece::Last(whole)) => {
+                let response = head.with_body(whole);
+                return Some(LastWord::Reply(reply, Box::new(Ok(response))));
+            }
+            Ok(Piece::More(first)) => (first, None),
+            Err(error) => (bytes::Bytes::new(), Some(error)),
+        };
+        let (to_consumer, frames) = Frames::new(first, exchange);
+        let mut response = head;
+        response.body = IncomingBody::streaming(frames, length);
+        if reply.send(Ok(response)).is_err() {
+            // The future has gone, and with it what it would have got.
+            return None;
+        }
+        Some(LastWord::EndOfBody(match failure {
+            Some(error) => Download::fail(error, to_consumer),
+            None => download.deliver(to_consumer, &mut self.scratch),
+        }))
+    }
+
+    /// Sends the request and waits for the response's head.
+    fn head(
+        &self,
+        request: ExchangeRequest,
+        exchange: &Arc<Exchange>,
+        runtime: Option<Handle>,
+    ) -> Result<(ExchangeResponse, Download), BackendError> {
+        let mut head = Request::new(());
+        *head.method_mut() = request.method;
+        *head.uri_mut() = request.uri;
+        *head.headers_mut() = request.headers;
+        let wanted = Wanted {
+            exchange: Arc::clone(exchange),
+            key: request.key,
+            fresh: request.fresh_connection,
+        };
+        self.desk.prepare(wanted, longest_line(&head));
+
+        let outcome = match request.body {
+            body if body.content_length() == Some(0) => {
+                if let OutgoingBody::Stream { stream, length } = body {
+                    Upload::new(stream, length, exchange, runtime).expect_nothing()?;
+                }
+                if expects_content(head.method()) {
+                    head.headers_mut()
+                        .insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+                }
+                self.agent.run(head)
+            }
+            OutgoingBody::Empty => self.agent.run(head),
+            OutgoingBody::Full(bytes) => self.agent.run(head.map(|()| &bytes[..])),
+            OutgoingBody::Stream { stream, length } => {
+                // Without this header, ureq uses the chunked coding.
+                if let Some(length) = length {
+                    head.headers_mut()
+                        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+                }
+                let mut upload = Upload::new(stream, length, exchange, runtime);
+                let outcome = self
+                    .agent
+                    .run(head.map(|()| SendBody::from_reader(&mut upload)));
+                if let Some(failure) = upload.take_failure() {
+                    return Err(failure);
+                }
+                outcome
+            }
+        };
+        let response = outcome.map_err(|error| error::of_ureq(error, Moment::Head, exchange))?;
+        let (parts, body) = response.into_parts();
+        head::check(parts.status, parts.version, &parts.headers)?;
+        let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let mut response = ExchangeResponse::new(parts.status);
+        response.version = parts.version;
+        response.headers = parts.headers;
+        response.connection = exchange.connection();
+        Ok((
+            response,
+            Download::new(body, is_chunked, Arc::clone(exchange)),
+        ))
+    }
+}
+
+/// ureq without all that is done above a backend, or by our own connector.
+fn agent(connector: RouteConnector) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .allow_non_standard_methods(true)
+        .proxy(None)
+        .user_agent(AutoHeaderValue::None)
+        .accept(AutoHeaderValue::None)
+        .accept_encoding(AutoHeaderValue::None)
+        .max_response_header_size(MAX_HEAD)
+        // Its pool is off: a connection that it would keep goes to ours when it is dropped.
+        .max_idle_connections(0)
+        .max_idle_connections_per_host(0)
+        .build();
+    Agent::with_parts(config, connector, NoResolver)
+}
+
+/// Methods whose meaning is in their content, so that "none" is said (RFC 9110, section 8.6).
+fn expects_content(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// The length of the longest line of the request's head, which ureq writes in one go.
+fn longest_line(head: &Request<()>) -> usize {
+    /// Separators, the version, and the length of names that are added.
+    const MARGIN: usize = 64;
+    let target = head
+        .uri()
+        .path_and_query()
+        .map_or(1, |target| target.as_str().len());
+    let host = head
+        .uri()
+        .authority()
+        .map_or(0, |authority| authority.as_str().len());
+    let longest = |headers: &HeaderMap| {
+        headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .max()
+            .unwrap_or(0)
+    };
+    MARGIN
+        + longest(head.headers())
+            .max(host)
+            .max(head.method().as_str().len() + target)
+}

@@ -1,0 +1,270 @@
+//! Request bodies that fail, lie about their length, or are not wanted.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::Method;
+use pr_backend_blocking::{
+    Backend, BackendError, BackendExt, Body, Delivery, ErrorKind, RequestConfig,
+};
+use pr_core::{BoxError, OutgoingBody, Stage};
+use pr_testkit::{Latch, Script, ScriptedServer, Server, TestCa};
+
+use crate::support::{PATIENCE, backend, request, single};
+
+type Pieces = Vec<Result<&'static str, &'static str>>;
+
+fn body(pieces: Pieces, length: Option<u64>) -> OutgoingBody {
+    let pieces = pieces.into_iter().map(|piece| match piece {
+        Ok(text) => Ok(Bytes::from_static(text.as_bytes())),
+        Err(text) => Err(BoxError::from(text)),
+    });
+    OutgoingBody::Stream {
+        stream: Box::pin(stream::iter(pieces)),
+        length,
+    }
+}
+
+async fn post(pieces: Pieces, length: Option<u64>) -> (Server, Result<(), BackendError>) {
+    let server = Server::start();
+    let mut request = request(Method::POST, &server.url("/post"));
+    request.body = body(pieces, length);
+    let outcome = backend().exchange(request).await.map(drop);
+    (server, outcome)
+}
+
+#[tokio::test]
+async fn a_body_that_fails_ends_the_exchange_with_its_own_error() {
+    for length in [None, Some(100)] {
+        let (server, outcome) = post(vec![Ok("some"), Err("the disk is gone")], length).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Body);
+        assert_eq!(error.delivery(), Delivery::Unknown);
+        assert!(
+            error.chain().ends_with(": the disk is gone"),
+            "{}",
+            error.chain()
+        );
+        // The peer must not take what it got for the whole.
+        for request in server.ledger().requests() {
+            assert!(!request.body_complete);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_length_than_it_says_is_an_error() {
+    let cases: [(Pieces, u64, &str); 5] = [
+        (vec![Ok("abc")], 5, "2 bytes shorter"),
+        (vec![], 5, "5 bytes shorter"),
+        (vec![Ok("abc"), Ok("def")], 5, "longer"),
+        // The piece that makes it too long comes after the length has been reached.
+        (vec![Ok("abcde"), Ok(""), Ok("f")], 5, "longer"),
+        (vec![Ok("x")], 0, "longer"),
+    ];
+    for (pieces, length, text) in cases {
+        let (server, outcome) = post(pieces, Some(length)).await;
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Body);
+        assert!(error.message().contains(text), "{}", error.message());
+        assert!(
+            server
+                .ledger()
+                .requests()
+                .iter()
+                .all(|request| !request.body_complete)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_believed_its_length() {
+    let server = Server::start();
+    let mut request = request(Method::POST, &server.url("/post"));
+    let endless = stream::iter([Ok(Bytes::from_static(b"abc"))]).chain(stream::pending());
+    request.body = OutgoingBody::Stream {
+        stream: Box::pin(endless),
+        length: Some(3),
+    };
+    assert_eq!(backend().exchange(request).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_body_may_use_the_callers_runtime() {
+    let server = Server::start();
+    let mut request = request(Method::POST, &server.url("/upload"));
+    let slow = stream::iter(0..5).then(|_| async {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let spawned = tokio::spawn(async { Bytes::from_static(b"tick") });
+        spawned.await.map_err(BoxError::from)
+    });
+    request.body = OutgoingBody::Stream {
+        stream: Box::pin(slow),
+        length: Some(20),
+    };
+    let response = backend().exchange(request).await.unwrap();
+    let text = String::from_utf8(crate::support::read(response).await.unwrap()).unwrap();
+    assert!(text.contains("20"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_that_panics_is_an_error_and_costs_no_thread() {
+    let server = Server::start();
+    let backend = single();
+    for _ in 0..3 {
+        let mut request = request(Method::POST, &server.url("/post"));
+        let panics = stream::poll_fn(|_| panic!("this panic is part of the test"));
+        request.body = OutgoingBody::Stream {
+            stream: Box::pin(panics),
+            length: None,
+        };
+        let error = backend.exchange(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Other);
+    }
+    backend.request(server.url("/status/200")).await.unwrap();
+}
+
+#[tokio::test]
+async fn progress_tells_when_the_body_is_on_its_way() {
+    let go = Latch::new();
+    let server = Server::start();
+    let mut request = request(Method::POST, &server.url("/post"));
+    let (first, wait) = (Latch::new(), go.clone());
+    let reached = first.clone();
+    let pieces = stream::once(async move {
+        reached.open();
+        assert!(wait.wait(PATIENCE).await);
+        Ok(Bytes::from_static(b"late"))
+    });
+    request.body = OutgoingBody::Stream {
+        stream: Box::pin(pieces),
+        length: Some(4),
+    };
+    let progress = request.progress.clone();
+    let backend = backend();
+    let exchange = tokio::spawn(async move { backend.exchange(request).await.map(|r| r.status) });
+    assert!(first.wait(PATIENCE).await);
+    assert_eq!(progress.stage(), Stage::Sending);
+    go.open();
+    assert_eq!(exchange.await.unwrap().unwrap(), 200);
+    assert_eq!(progress.stage(), Stage::ReadingBody);
+}
+
+const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
+
+/// A server that answers the head of a request and takes nothing more, in one way or another.
+fn refusing(tls: bool, then: impl Fn(Script) -> Script) -> ScriptedServer {
+    let mut server = ScriptedServer::builder();
+    if tls {
+        server = server.tls(TestCa::shared().localhost());
+    }
+    server
+        .connection(then(Script::new().expect_head().send(TOO_LARGE)))
+        .connection(Script::new().expect_head().send(TOO_LARGE).stall())
+        .start()
+}
+
+#[tokio::test]
+async fn an_early_answer_arrives_and_ends_the_upload_with_its_connection() {
+    for tls in [false, true] {
+        let server = refusing(tls, Script::stop_reading);
+        let produced = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&produced);
+        let endless = Body::factory(None, move || {
+            let count = Arc::clone(&count);
+            let chunk = Bytes::from(vec![7; 64 << 10]);
+            Box::pin(stream::repeat_with(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok(chunk.clone())
+            }))
+        });
+        let backend = backend();
+        let request = RequestConfig::post(server.url("/")).data(endless);
+        let response = backend.request(request).await.unwrap();
+        assert_eq!(response.status_code().as_u16(), 413);
+        assert_eq!(response.text(), "big");
+        assert_eq!(Arc::strong_count(&produced), 1, "the upload goes on");
+        assert!(
+            !backend
+                .request(server.url("/"))
+                .await
+                .unwrap()
+                .connection()
+                .reused
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_early_answer_to_a_body_of_known_length_arrives_too() {
+    for tls in [false, true] {
+        let pieces = || {
+            stream::repeat(Bytes::from(vec![7; 64 << 10]))
+                .map(Ok)
+                .take(1 << 20)
+        };
+        let bodies = [
+            Body::from(vec![7; 32 << 20]),
+            Body::factory(Some(64 << 30), move || Box::pin(pieces())),
+        ];
+        for body in bodies {
+            let server = refusing(tls, Script::stop_reading);
+            let backend = backend();
+            let request = RequestConfig::post(server.url("/")).data(body);
+            assert_eq!(backend.request(request).await.unwrap().status_code(), 413);
+            let next = backend.request(server.url("/")).await.unwrap();
+            assert!(!next.connection().reused);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_error_does_not_end_the_upload() {
+    // The peer answers at once and listens to the end.
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let script = Script::new()
+        .expect_head()
+        .send(answer)
+        .expect_bytes(40 << 20);
+    let server = ScriptedServer::once(script.stall());
+    let heard_all = |all: &[pr_testkit::ScriptedConnection]| all[0].received.len() > 40 << 20;
+    let request = RequestConfig::post(server.url("/")).data(vec![7; 40 << 20]);
+    assert_eq!(backend().request(request).await.unwrap().text(), "ok");
+    assert!(server.wait_until(heard_all, PATIENCE).await.is_some());
+}
+
+#[tokio::test]
+async fn an_expectation_is_waited_for() {
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let script = Script::new()
+        .expect_head()
+        .send(go_on)
+        .expect("hello")
+        .send(answer)
+        .stall();
+    let server = ScriptedServer::once(script);
+    let request = RequestConfig::post(server.url("/"))
+        .header("expect", "100-continue")
+        .data("hello");
+    assert_eq!(backend().request(request).await.unwrap().text(), "ok");
+
+    let refused = "HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n";
+    let server = ScriptedServer::once(Script::new().expect_head().send(refused).expect_end());
+    let request = RequestConfig::post(server.url("/"))
+        .header("expect", "100-continue")
+        .data("hello");
+    assert_eq!(backend().request(request).await.unwrap().status_code(), 417);
+    let connection = server.connections().remove(0);
+    assert_eq!(
+        connection.received.len(),
+        connection.heads[0].as_str().len()
+    );
+}

@@ -1,0 +1,157 @@
+//! Making a connection for everybody who waits for one, in a task of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use h2::client::SendRequest;
+use pr_connect::{Alpn, Connected, Connector, Protocol, Stream};
+use pr_core::{BackendError, ConnectionInfo, ErrorKind, Scheme};
+use tokio::runtime::Handle;
+
+use crate::{
+    connection::Connection,
+    origin::{Dialed, Origin},
+    settings,
+    tasks::{Stop, TaskGuard, Tasks},
+    upload::Chunk,
+};
+
+/// What is needed to make connections, for all origins of a backend.
+#[derive(Debug)]
+pub(crate) struct Dialer {
+    pub(crate) connector: Connector,
+    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) idle_timeout: Duration,
+}
+
+/// A dial that is about to begin. However it ends, the origin gets to know.
+pub(crate) struct Prepared {
+    runtime: Handle,
+    dial: Dial,
+}
+
+/// A dial and, once it has made an HTTP/2 connection, the life of that connection: one task.
+struct Dial {
+    dialer: Arc<Dialer>,
+    origin: Arc<Origin>,
+    number: u64,
+    // Last, so that the task counts as running until it has let go of everything else.
+    guard: Arc<TaskGuard>,
+}
+
+/// What dialing made.
+enum Made {
+    Http2(
+        ConnectionInfo,
+        SendRequest<Chunk>,
+        Box<h2::client::Connection<Stream, Chunk>>,
+    ),
+    Http1(Connected),
+}
+
+impl Dialer {
+    /// Prepares the dial of this number. It fails where there is no runtime, or no backend any
+    /// more.
+    pub(crate) fn prepare(
+        self: &Arc<Self>,
+        origin: &Arc<Origin>,
+        number: u64,
+    ) -> Result<Prepared, BackendError> {
+        let runtime = Handle::try_current().map_err(|error| {
+            BackendError::new(
+                ErrorKind::Config,
+                "there is no Tokio runtime here; call this from a task of one",
+            )
+            .with_source(error)
+        })?;
+        let guard = self
+            .tasks
+            .register()
+            .ok_or_else(BackendError::backend_closed)?;
+        let dial = Dial {
+            dialer: self.clone(),
+            origin: origin.clone(),
+            number,
+            guard: Arc::new(guard),
+        };
+        Ok(Prepared { runtime, dial })
+    }
+
+    /// Connects, and shakes hands as ALPN or prior knowledge says.
+    async fn connect(&self, origin: &Origin) -> Result<Made, BackendError> {
+        let connected = self
+            .connector
+            .connect(origin.key(), Alpn::Http2OrHttp1)
+            .await?;
+        // Plain TCP agrees on nothing; the origins that are dialed here without TLS are those that
+        // are known to speak HTTP/2.
+        let prior_knowledge = origin.key().scheme() == Scheme::Http;
+        if !prior_knowledge && connected.protocol == Protocol::Http1 {
+            return Ok(Made::Http1(connected));
+        }
+        let (sender, connection) =
+            settings::builder()
+                .handshake(connected.io)
+                .await
+                .map_err(|error| {
+                    BackendError::new(
+                        ErrorKind::Connect,
+                        "the connection ended before the HTTP/2 preface could be sent",
+                    )
+                    .with_source(error)
+                })?;
+        Ok(Made::Http2(connected.info, sender, Box::new(connection)))
+    }
+}
+
+impl Prepared {
+    /// By which the dial can be told to end.
+    pub(crate) fn stop(&self) -> Arc<Stop> {
+        self.dial.guard.stop()
+    }
+
+    /// Dials and then serves the connection, in a task of the runtime that prepared this.
+    pub(crate) fn spawn(self) {
+        // The guard ends the task, so nobody needs its handle.
+        drop(self.runtime.spawn(self.dial.run()));
+    }
+}
+
+impl Dial {
+    async fn run(self) {
+        let made = self
+            .guard
+            .unless_stopped(self.dialer.connect(&self.origin))
+            .await;
+        let result = match made {
+            None => return,
+            Some(Ok(Made::Http2(info, sender, connection))) => {
+                if self.origin.dialed(self.number, Dialed::Http2(info, sender)) {
+                    let (origin, guard) = (self.origin.clone(), self.guard.clone());
+                    let idle_timeout = self.dialer.idle_timeout;
+                    Connection::new(*connection, info.id, origin, guard, idle_timeout).await;
+                }
+                return;
+            }
+            Some(Ok(Made::Http1(connected))) => Dialed::Http1(connected),
+            Some(Err(error)) => Dialed::Failed(error),
+        };
+        self.origin.dialed(self.number, result);
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        // Neither changes anything if the dial has come to its end.
+        if std::thread::panicking() {
+            // Trying again would end the same way, over and over.
+            let error = BackendError::new(
+                ErrorKind::Config,
+                "no connection can be made here; the Tokio runtime needs its I/O and time drivers \
+                 enabled",
+            );
+            self.origin.dialed(self.number, Dialed::Failed(error));
+        } else {
+            self.origin.dial_lost(self.number);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One exchange on one stream: the request out, the response's head in.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::{stream, task::noop_waker_ref};
+use h2::{RecvStream, SendStream, client::ResponseFuture};
+use http::{Response, Version, header, response::Parts};
+use pr_core::{
+    BackendError, ErrorKind, ExchangeRequest, ExchangeResponse, IncomingBody, Progress, Stage,
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use crate::{
+    body::{ResponseBody, RunningUpload},
+    error,
+    origin::{Place, StreamLease},
+    request::{self, Content},
+    tasks::{TaskGuard, Tasks},
+    upload::{Chunk, Upload},
+};
+
+/// Up to which size a body in memory is handed to the connection at once, which then sends it as
+/// the peer's windows open, without waking anybody. A larger one goes piece by piece, so that its
+/// siblings' bodies get their turn.
+const AT_ONCE: usize = 1 << 20;
+
+impl StreamLease {
+    /// Whether the connection still takes the stream. If not, it is struck off, and another lease
+    /// has to be had.
+    pub(crate) fn is_usable(&mut self) -> bool {
+        // Never pending, because no stream of this handle waits to be opened.
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let usable = !matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Err(_)));
+        if !usable {
+            self.place.strike_off_connection();
+        }
+        usable
+    }
+
+    /// Sends the request and waits for the response's head. Dropping the future resets the stream.
+    pub(crate) async fn exchange(
+        self,
+        request: ExchangeRequest,
+        tasks: &Arc<Tasks>,
+    ) -> Result<ExchangeResponse, BackendError> {
+        let Self {
+            mut sender,
+            info,
+            mut place,
+        } = self;
+        let sent = request::split(request).and_then(|(head, content, progress)| {
+            let ends = matches!(content, Content::None);
+            let sent = sender.send_request(head, ends).map_err(error::not_sent);
+            sent.map(|(head, stream)| (head, stream, content, progress))
+        });
+        // The handle keeps the connection open, which from here on is the stream's part.
+        drop(sender);
+        let (head, stream, content, progress) = sent.inspect_err(|_| place.ended())?;
+        let mut awaited = Awaited {
+            head,
+            upload: upload(content, stream, &progress),
+            progress,
+        };
+        let received = poll_fn(|cx| awaited.poll(cx)).await;
+        let Awaited { upload, .. } = awaited;
+        let (parts, body) = match received {
+            Ok(response) => response.into_parts(),
+            Err(Failed::Body(error)) => return Err(error),
+            Err(Failed::Stream(error)) => return Err(before_head(error, &mut place, info.reused)),
+        };
+        let body = match upload {
+            None => whole_or_streaming(body, &parts, place).await,
+            // The peer has answered without the rest and does not want it (RFC 9113, section 8.1).
+            Some(_) if body.is_end_stream() && !parts.status.is_success() => IncomingBody::empty(),
+            Some(upload) => {
+                let waits = parts.status.is_success();
+                let upload = spawn(upload, tasks)?;
+                streaming(
+                    ResponseBody::new(body, place).with_upload(upload, waits),
+                    &parts,
+                )
+            }
+        };
+        let mut response = ExchangeResponse::new(parts.status);
+        response.version = Version::HTTP_2;
+        response.headers = parts.headers;
+        response.body = body;
+        response.connection = info;
+        Ok(response)
+    }
+}
+
+/// Sends what can be sent at once; what remains has to be polled.
+fn upload(content: Content, mut stream: SendStream<Chunk>, progress: &Progress) -> Option<Upload> {
+    progress.reach(Stage::Sending);
+    let (source, length) = match content {
+        Content::None => {
+            progress.reach(Stage::AwaitingHead);
+            return None;
+        }
+        Content::Whole(bytes) if bytes.len() <= AT_ONCE => {
+            // Fails only if the stream has ended already, of which the response will tell.
+            drop(stream.send_data(Chunk::whole(bytes, progress.clone()), true));
+            return None;
+        }
+        Content::Whole(bytes) => {
+            let length = bytes.len() as u64;
+            (Box::pin(stream::iter([Ok(bytes)])) as _, Some(length))
+        }
+        Content::Pieces(source, length) => (source, length),
+    };
+    Some(Upload::new(stream, source, length))
+}
+
+/// A request whose response's head is awaited, while the rest of its body is sent.
+struct Awaited {
+    head: ResponseFuture,
+    upload: Option<Upload>,
+    progress: Progress,
+}
+
+enum Failed {
+    /// The request's own body.
+    Body(BackendError),
+    Stream(h2::Error),
+}
+
+impl Awaited {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
+        // First, because a response ends the interest in how the upload goes.
+        if let Poll::Ready(received) = Pin::new(&mut self.head).poll(cx) {
+            return Poll::Ready(received.map_err(Failed::Stream));
+        }
+        if let Some(upload) = &mut self.upload
+            && let Poll::Ready(outcome) = upload.poll(cx)
+        {
+            self.upload = None;
+            if let Err(error) = outcome {
+                return Poll::Ready(Err(Failed::Body(error)));
+            }
+            self.progress.reach(Stage::AwaitingHead);
+        }
+        Poll::Pending
+    }
+}
+
+fn before_head(error: h2::Error, place: &mut Place, reused: bool) -> BackendError {
+    place.ended();
+    if error::wants_http1(&error) {
+        place.origin().require_http1();
+    }
+    if place.origin().is_closed() {
+        error::closed(error)
+    } else {
+        error::before_head(error, reused)
+    }
+}
+
+/// The body of a response. A small one has come together with the head, and then neither needs a
+/// stream that somebody would have to poll nor keeps its place on the connection.
+async fn whole_or_streaming(mut body: RecvStream, parts: &Parts, mut place: Place) -> IncomingBody {
+    let arrived = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
+    match arrived {
+        Poll::Ready(None) if body.is_end_stream() => {
+            place.ended();
+            IncomingBody::empty()
+        }
+        Poll::Ready(Some(Ok(piece))) if body.is_end_stream() => {
+            place.ended();
+            IncomingBody::full(piece)
+        }
+        Poll::Ready(Some(first)) => {
+            streaming(ResponseBody::new(body, place).beginning_with(first), parts)
+        }
+        // Nothing yet, or nothing but trailers.
+        Poll::Ready(None) | Poll::Pending => streaming(ResponseBody::new(body, place), parts),
+    }
+}
+
+fn streaming(body: ResponseBody, parts: &Parts) -> IncomingBody {
+    // `h2` has refused a length that is none, or that differs from another.
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    IncomingBody::streaming(body, length)
+}
+
+/// Lets an upload go on by itself, which it has to when the response begins before it has ended:
+/// whoever waits for its end before reading would otherwise wait for ever.
+fn spawn(upload: Upload, tasks: &Arc<Tasks>) -> Result<RunningUpload, BackendError> {
+    let runtime = Handle::try_current().map_err(|error| {
+        BackendError::new(ErrorKind::Config, "there is no Tokio runtime here").with_source(error)
+    })?;
+    let guard = tasks.register().ok_or_else(BackendError::backend_closed)?;
+    let (report, outcome) = oneshot::channel();
+    let task = runtime.spawn(go_on(upload, guard, report));
+    Ok(RunningUpload {
+        outcome,
+        task: task.abort_handle(),
+    })
+}
+
+async fn go_on(
+    mut upload: Upload,
+    guard: TaskGuard,
+    report: oneshot::Sender<Result<(), BackendError>>,
+) {
+    let outcome = guard.unless_stopped(poll_fn(|cx| upload.poll(cx))).await;
+    if let Some(outcome) = outcome {
+        let failed = outcome.is_err();
+        // Reported before the reset that follows from it. Nobody listens if the body was dropped.
+        drop(report.send(outcome));
+        if failed {
+            upload.abandon();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The HTTP/2 backend of `parallel-requests`: many requests at a time over one or two connections.
+//!
+//! This crate is useful alone. Make an [`H2Backend`], then call
+//! [`request`](BackendExt::request) or [`stream`](BackendExt::stream) with anything that becomes a
+//! [`RequestConfig`]; redirects, deadlines, text, JSON and the error kinds are those of every other
+//! backend, because they are written once, in [`pr_core`].
+//!
+//! ```
+//! use futures::future::try_join_all;
+//! use pr_backend_h2::{BackendError, BackendExt, H2Backend, TransportConfig};
+//!
+//! async fn sizes(backend: &H2Backend, urls: &[String]) -> Result<Vec<usize>, BackendError> {
+//!     // As many requests as you like: those to one origin share its connections.
+//!     let requests = urls.iter().map(|url| async move {
+//!         Ok(backend.request(url.as_str()).await?.error_for_status()?.content().len())
+//!     });
+//!     try_join_all(requests).await
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let server = pr_testkit::Server::builder().http2_only().start();
+//! # let urls = [server.url("/bytes/1000"), server.url("/bytes/2000")];
+//! // For https, `H2Backend::new()` is enough. A plain server has to be known to speak HTTP/2.
+//! let config = TransportConfig::default().http2_prior_knowledge(true);
+//! let backend = H2Backend::with_config(config)?;
+//! assert_eq!(sizes(&backend, &urls).await?, [1000, 2000]);
+//! # assert_eq!(server.ledger().counts().connections_accepted, 1);
+//! # Ok::<(), BackendError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Which version a request travels in
+//!
+//! | Request | Version |
+//! |---|---|
+//! | `https://` | HTTP/2 if the peer agrees to it by ALPN (RFC 7301), HTTP/1.1 if not |
+//! | `http://` | HTTP/1.1, or HTTP/2 at once with [`http2_prior_knowledge`](TransportConfig::http2_prior_knowledge) |
+//! | either, with `http2(false)` | HTTP/1.1 |
+//!
+//! The first request to an `https` origin makes a connection, and everybody else who wants that
+//! origin meanwhile waits for the same handshake. If it fails, all who waited for it fail with the
+//! same error. If the peer turns out to speak HTTP/1.1 only, that is remembered, and its requests
+//! travel over as many connections as there are requests at a time.
+//!
+//! # Connections and streams
+//!
+//! An origin has one HTTP/2 connection until as many streams are open on it as the peer allows
+//! (`SETTINGS_MAX_CONCURRENT_STREAMS`), then another one, up to
+//! [`http2_connections_per_origin`](TransportConfig::http2_connections_per_origin), 2 by default.
+//! The next request goes where the fewest streams are open. If all connections are full, requests
+//! wait their turn, and each stream that ends lets the one begin that has waited longest. A request
+//! that is dropped leaves the queue, or resets its stream, and disturbs no other.
+//!
+//! A connection leaves the set, and ends when its streams have, if its peer says GOAWAY, if it has
+//! been idle for [`idle_timeout`](TransportConfig::idle_timeout), or if several hundred of its
+//! streams were cut short from this side, before the peer takes offence. A request that the peer has
+//! provably not processed, because it refused the stream or named a lower one in its GOAWAY, fails
+//! with [`Delivery::NotProcessed`](pr_core::Delivery::NotProcessed), and
+//! [`BackendExt`] sends it once more by itself, whatever its method. Such a resend wants a
+//! connection that is new; requests that ask for one at the same time may share it.
+//!
+//! # Memory
+//!
+//! Nothing of a response is read ahead beyond what flow control lets the peer send: 2 MiB for each
+//! response that nobody reads. The connection's window covers that for every stream that may be
+//! open on it, so that an unread response never stalls another one. A request body that is a stream
+//! is taken piece by piece as the peer has room for it.
+//!
+//! # Runtimes
+//!
+//! Requests need a Tokio runtime with its I/O and time drivers enabled. Each connection is a task on
+//! the runtime of the request that caused it to be dialed, and lives no longer than that runtime;
+//! requests from other runtimes may use it meanwhile. Dropping the backend, anywhere, ends all of
+//! its connections; [`close`](Backend::close) also waits until they have.
+
+mod backend;
+mod body;
+mod connection;
+mod dial;
+mod error;
+mod exchange;
+mod members;
+mod origin;
+mod pool;
+mod queue;
+mod request;
+mod settings;
+mod tasks;
+mod upload;
+mod waiting;
+
+pub use pr_core;
+pub use pr_core::{
+    Backend, BackendError, BackendExt, Body, ErrorKind, NormalizedResponse, RequestConfig,
+    RequestDefaults, Roots, Session, StreamingResponse, TransportConfig,
+};
+
+pub use self::backend::H2Backend;

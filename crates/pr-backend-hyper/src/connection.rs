@@ -1,0 +1,243 @@
+//! One HTTP/1.1 connection: hyper's two halves of it, and one exchange over it.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use http::{HeaderValue, Request, Uri, Version, header, uri::PathAndQuery};
+use hyper::client::conn::http1::{Builder, SendRequest};
+use pr_connect::{Connected, Forwarding};
+use pr_core::{
+    BackendError, ConnectionInfo, ConnectionKey, ErrorKind, ExchangeResponse, Scheme, Stage,
+};
+use tokio::runtime::Handle;
+
+use crate::{
+    download, error,
+    lease::Lease,
+    message::Message,
+    pool::Shared,
+    tasks::{Task, Tasks},
+    upload::RequestBody,
+    wire::{Backlog, Wire},
+};
+
+/// A connection that carries one exchange at a time.
+///
+/// Dropping it ends it at once, whatever is on its way over it.
+pub(crate) struct Connection {
+    sender: SendRequest<RequestBody>,
+    /// Drives the connection. It ends by itself once `sender` is gone and nothing is on its way.
+    task: Task,
+    runtime: Handle,
+    backlog: Backlog,
+    /// What `host` says in the requests of this connection.
+    host: HeaderValue,
+    /// Whether they are for a proxy to forward.
+    forwarding: Option<Forwarding>,
+    info: ConnectionInfo,
+    in_good_order: bool,
+}
+
+/// Why a request got no response over a connection.
+pub(crate) enum Unsent {
+    /// Not a byte of it was written, and here it is again.
+    Recovered {
+        message: Box<Message>,
+        error: BackendError,
+    },
+    /// It was written in part at least.
+    Lost(BackendError),
+}
+
+impl Unsent {
+    pub(crate) fn into_error(self) -> BackendError {
+        match self {
+            Self::Recovered { error, .. } | Self::Lost(error) => error,
+        }
+    }
+}
+
+/// The largest head of a response, in bytes.
+const HEAD: usize = 64 << 10;
+
+/// About how many bytes of a connection are held that nobody has asked for yet. A body that comes
+/// faster than it is read waits in the kernel.
+const BUFFER: usize = 64 << 10;
+
+/// hyper's settings, spelled out as far as they matter, since its defaults may change. The limit of
+/// 100 header fields is the default, and left to it: hyper allocates for every response when told.
+fn settings() -> Builder {
+    let mut settings = Builder::new();
+    settings.max_header_size(HEAD).max_buf_size(BUFFER);
+    settings.http09_responses(false).title_case_headers(false);
+    settings
+}
+
+impl Connection {
+    /// Begins HTTP/1.1 on a connection that has just been dialed, on the current runtime.
+    pub(crate) async fn open(
+        connected: Connected,
+        key: &ConnectionKey,
+        tasks: &Arc<Tasks>,
+    ) -> Result<Self, BackendError> {
+        let runtime = Handle::try_current().map_err(|error| {
+            BackendError::new(ErrorKind::Config, "there is no Tokio runtime here")
+                .with_source(error)
+        })?;
+        let host = host(key)?;
+        let (wire, backlog) = Wire::new(connected.io);
+        let (sender, connection) = settings().handshake(wire).await.map_err(|error| {
+            BackendError::new(
+                ErrorKind::Connect,
+                "HTTP/1.1 cannot be spoken on the connection",
+            )
+            .with_source(error)
+        })?;
+        let driving = connection.map(|ended| {
+            // Whoever waits for a response has been told; this is about connections that were idle.
+            if let Err(error) = ended {
+                tracing::debug!(%error, "an HTTP/1.1 connection ended");
+            }
+        });
+        let task = tasks
+            .spawn(&runtime, driving)
+            .ok_or_else(BackendError::backend_closed)?;
+        Ok(Self {
+            sender,
+            task,
+            runtime,
+            backlog,
+            host,
+            forwarding: connected.forwarding,
+            info: connected.info,
+            in_good_order: false,
+        })
+    }
+
+    /// Sends a request and waits for the head of its response. The connection is kept in the
+    /// response's body, and with it comes back to the pool.
+    pub(crate) async fn send(
+        mut self,
+        message: Message,
+        pool: &Arc<Shared>,
+    ) -> Result<ExchangeResponse, Unsent> {
+        let Message {
+            key,
+            mut request,
+            upload,
+            progress,
+        } = message;
+        self.address(&mut request);
+        progress.reach(Stage::Sending);
+        let responding = self.sender.try_send_request(request);
+        if upload.is_none() {
+            progress.reach(Stage::AwaitingHead);
+        }
+        let mut failure = match responding.await {
+            Ok(response) => {
+                let reusable = response.version() == Version::HTTP_11;
+                let lease = Lease {
+                    connection: self,
+                    key,
+                    pool: Arc::clone(pool),
+                    upload,
+                    reusable,
+                };
+                return download::receive(response, lease).map_err(Unsent::Lost);
+            }
+            Err(failure) => failure,
+        };
+        let reused = self.info.reused;
+        if let Some(request) = failure.take_message() {
+            let error = error::unsent(failure.into_error(), pool).on_reused_connection(reused);
+            let message = Box::new(Message {
+                key,
+                request,
+                upload,
+                progress,
+            });
+            return Err(Unsent::Recovered { message, error });
+        }
+        let error = error::before_head(failure.into_error(), upload.as_deref(), pool);
+        Err(Unsent::Lost(error.on_reused_connection(reused)))
+    }
+
+    /// Says where a request goes. One that has been addressed before stays the same.
+    fn address(&self, request: &mut Request<RequestBody>) {
+        let host = || self.host.clone();
+        request
+            .headers_mut()
+            .entry(header::HOST)
+            .or_insert_with(host);
+        match &self.forwarding {
+            // The target stays in absolute form.
+            Some(forwarding) => forwarding.authorize(request.headers_mut()),
+            None => *request.uri_mut() = origin_form(request.uri()),
+        }
+    }
+
+    /// Waits until a request can be sent; `false` if the connection has been closed.
+    pub(crate) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether bytes of a request still wait for the peer to take them.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.exists()
+    }
+
+    /// The runtime that the connection belongs to.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn info(&self) -> ConnectionInfo {
+        self.info
+    }
+
+    /// Says that an exchange is over.
+    pub(crate) fn note_use(&mut self) {
+        self.info.reused = true;
+    }
+
+    /// Closes a connection that nothing is on its way over, with TLS's `close_notify`.
+    pub(crate) fn close(mut self) {
+        self.in_good_order = true;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Whatever hyper would still do with the connection, without its task the socket is closed.
+        if !self.in_good_order {
+            self.task.abort();
+        }
+    }
+}
+
+/// Path and query alone (RFC 9112, section 3.2.1).
+fn origin_form(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().cloned();
+    path.unwrap_or_else(|| PathAndQuery::from_static("/"))
+        .into()
+}
+
+/// The key's host, and its port unless that is the scheme's own (RFC 9110, section 7.2).
+fn host(key: &ConnectionKey) -> Result<HeaderValue, BackendError> {
+    let default_port = match key.scheme() {
+        Scheme::Http => 80,
+        Scheme::Https => 443,
+    };
+    let host = if key.port() == default_port {
+        HeaderValue::try_from(key.host())
+    } else {
+        HeaderValue::try_from(format!("{}:{}", key.host(), key.port()))
+    };
+    host.map_err(|error| {
+        BackendError::new(ErrorKind::Input, "the URL's host cannot be sent").with_source(error)
+    })
+}

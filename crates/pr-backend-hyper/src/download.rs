@@ -1,0 +1,159 @@
+//! From hyper's response to the one that a backend gives back, whose body is read as it is polled.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, Stream};
+use http::{HeaderMap, Response, StatusCode, header, response::Parts};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use pr_core::{BackendError, ErrorKind, ExchangeResponse, Frame, IncomingBody};
+
+use crate::{error, lease::Lease};
+
+/// Takes a response over. The lease ends with the body, now or later; if the head is refused, the
+/// connection is closed.
+pub(crate) fn receive(
+    response: Response<Incoming>,
+    lease: Lease,
+) -> Result<ExchangeResponse, BackendError> {
+    let (head, body) = response.into_parts();
+    check(&head).map_err(|error| error.on_reused_connection(lease.info().reused))?;
+    let mut exchange = ExchangeResponse::new(head.status);
+    exchange.version = head.version;
+    exchange.headers = head.headers;
+    exchange.connection = lease.info();
+    exchange.body = incoming(body, lease);
+    Ok(exchange)
+}
+
+/// Refuses what hyper lets pass although nobody can say where such a response ends.
+fn check(head: &Parts) -> Result<(), BackendError> {
+    let refuse = |why: &'static str| Err(BackendError::new(ErrorKind::Protocol, why));
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return refuse("the peer switched protocols, which nobody had asked for (101)");
+    }
+    check_framing(&head.headers).or_else(refuse)
+}
+
+fn check_framing(headers: &HeaderMap) -> Result<(), &'static str> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    if headers.contains_key(header::CONTENT_LENGTH) {
+        // RFC 9112, section 6.3: an attempt to smuggle a response, or as good as one.
+        return Err("the response has both a transfer-encoding and a content-length");
+    }
+    if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        // None was accepted in the request (RFC 9112, section 7.4).
+        return Err("the response has a transfer-encoding other than chunked");
+    }
+    Ok(())
+}
+
+/// The body. One that has arrived together with the head is taken as it is, and its connection is
+/// free before the caller even sees the head.
+fn incoming(mut body: Incoming, lease: Lease) -> IncomingBody {
+    let length = body.size_hint().exact();
+    if body.is_end_stream() {
+        lease.end();
+        return IncomingBody::empty();
+    }
+    let first = match body.frame().now_or_never() {
+        Some(None) => {
+            lease.end();
+            return IncomingBody::empty();
+        }
+        Some(Some(Ok(frame))) if frame.is_data() && body.is_end_stream() => {
+            lease.end();
+            return IncomingBody::full(frame.into_data().unwrap_or_default());
+        }
+        Some(first) => first,
+        None => None,
+    };
+    IncomingBody::streaming(
+        Download {
+            first,
+            body,
+            lease: Some(lease),
+        },
+        length,
+    )
+}
+
+/// A body that is still arriving.
+struct Download {
+    /// What was found when the body was looked at together with the head.
+    first: Option<Result<http_body::Frame<Bytes>, hyper::Error>>,
+    body: Incoming,
+    /// `None` once the body has ended, well or badly.
+    lease: Option<Lease>,
+}
+
+/// The largest trailer section, in bytes, as it would stand on the wire.
+const TRAILERS: usize = 16 << 10;
+
+impl Stream for Download {
+    type Item = Result<Frame, BackendError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let next = match this.first.take() {
+            Some(first) => Some(first),
+            None => ready!(Pin::new(&mut this.body).poll_frame(cx)),
+        };
+        Poll::Ready(match next {
+            Some(Ok(frame)) => Some(this.deliver(frame)),
+            Some(Err(error)) => Some(Err(this.fail(error))),
+            None => {
+                this.end();
+                None
+            }
+        })
+    }
+}
+
+impl Download {
+    fn deliver(&mut self, frame: http_body::Frame<Bytes>) -> Result<Frame, BackendError> {
+        if self.body.is_end_stream() {
+            self.end();
+        }
+        let frame = match frame.into_data() {
+            Ok(piece) => return Ok(Frame::Data(piece)),
+            Err(frame) => frame,
+        };
+        // HTTP has no third kind of frame; if it ever does, it is no content.
+        let Ok(fields) = frame.into_trailers() else {
+            return Ok(Frame::Data(Bytes::new()));
+        };
+        let size: usize = fields
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if size > TRAILERS {
+            self.lease = None;
+            let why = "the response has more than 16 KiB of trailer fields";
+            return Err(BackendError::new(ErrorKind::Limit, why));
+        }
+        Ok(Frame::Trailers(fields))
+    }
+
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end();
+        }
+    }
+
+    fn fail(&mut self, error: hyper::Error) -> BackendError {
+        match self.lease.take() {
+            Some(lease) => error::within_body(error, lease.upload.as_deref(), &lease.pool)
+                .on_reused_connection(lease.info().reused),
+            None => error::after_body(error),
+        }
+    }
+}

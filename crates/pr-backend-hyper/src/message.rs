@@ -1,0 +1,68 @@
+//! From the request that a backend is given to the one that hyper writes.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use pr_core::{BackendError, ConnectionKey, ExchangeRequest, OutgoingBody, Progress};
+
+use crate::upload::{Fate, RequestBody, Upload, expect_nothing};
+
+/// A request as it goes to a connection, which has still to say where it goes.
+pub(crate) struct Message {
+    pub(crate) key: ConnectionKey,
+    pub(crate) request: Request<RequestBody>,
+    /// What becomes of the body, if it is a stream.
+    pub(crate) upload: Option<Arc<Fate>>,
+    pub(crate) progress: Progress,
+}
+
+impl Message {
+    /// Waits only for a body that says it is empty to prove it.
+    pub(crate) async fn new(exchange: ExchangeRequest) -> Result<Self, BackendError> {
+        let progress = exchange.progress;
+        let mut headers = exchange.headers;
+        let mut upload = None;
+        let body = match exchange.body {
+            OutgoingBody::Empty => RequestBody::Empty,
+            OutgoingBody::Full(bytes) if bytes.is_empty() => RequestBody::Empty,
+            OutgoingBody::Full(bytes) => RequestBody::Whole(Some(bytes)),
+            OutgoingBody::Stream {
+                stream,
+                length: Some(0),
+            } => {
+                expect_nothing(stream).await?;
+                RequestBody::Empty
+            }
+            OutgoingBody::Stream { stream, length } => {
+                if length.is_none() {
+                    // Said here because hyper, left to itself, sends no such body with a GET.
+                    let chunked = HeaderValue::from_static("chunked");
+                    headers.insert(header::TRANSFER_ENCODING, chunked);
+                }
+                let body = Upload::new(stream, length, progress.clone());
+                upload = Some(body.fate());
+                RequestBody::Stream(Box::new(body))
+            }
+        };
+        if matches!(body, RequestBody::Empty) {
+            announce_emptiness(&exchange.method, &mut headers);
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = exchange.method;
+        *request.uri_mut() = exchange.uri;
+        *request.headers_mut() = headers;
+        Ok(Self {
+            key: exchange.key,
+            request,
+            upload,
+            progress,
+        })
+    }
+}
+
+/// A method that expects content says so when there is none (RFC 9110, section 8.6).
+fn announce_emptiness(method: &Method, headers: &mut HeaderMap) {
+    if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}

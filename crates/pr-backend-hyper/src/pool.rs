@@ -1,0 +1,212 @@
+//! The HTTP/1.1 connections of one backend: which one carries an exchange, and when to dial.
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, Weak},
+};
+
+use futures::future::{Either, select};
+use pr_connect::{Alpn, Connected, Connector};
+use pr_core::{
+    BackendError, ConnectionKey, ExchangeRequest, ExchangeResponse, Stage, TransportConfig,
+};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    connection::{Connection, Unsent},
+    idle::{Idle, Settings},
+    message::Message,
+    tasks::Tasks,
+};
+
+/// The HTTP/1.1 connections of one backend: those that are idle, and those that carry an exchange.
+///
+/// This is what [`HyperBackend`](crate::HyperBackend) is made of, apart so that a backend that
+/// prefers another version of HTTP can use it for the peers that speak only this one. What it does
+/// with a request, and when it fails, is the [contract](pr_core::Backend#the-contract) of every
+/// backend.
+///
+/// An exchange takes the idle connection that was used last, because the peer is least likely to
+/// have given that one up, or dials. So there are never more connections to an origin than there
+/// were exchanges at a time. A connection is idle again once its response has been read to the end,
+/// and is closed if that never happens, after an HTTP/1.0 response, and after
+/// [`idle_timeout`](TransportConfig::idle_timeout).
+///
+/// ```
+/// use pr_backend_hyper::Http1Pool;
+/// use pr_connect::Connector;
+/// use pr_core::TransportConfig;
+///
+/// let config = TransportConfig::default();
+/// let pool = Http1Pool::new(&config, Connector::new(&config)?);
+/// # drop(pool);
+/// # Ok::<(), pr_core::BackendError>(())
+/// ```
+pub struct Http1Pool {
+    connector: Connector,
+    shared: Arc<Shared>,
+}
+
+/// What the exchanges, which may outlive the call that began them, share with the pool.
+///
+/// hyper-util's `client::pool::cache` was looked at for this and left: it has no idle timeout, no
+/// limit, and no way to ask for a connection that is fresh.
+pub(crate) struct Shared {
+    idle: Idle,
+    pub(crate) tasks: Arc<Tasks>,
+}
+
+impl Http1Pool {
+    /// A pool without connections.
+    ///
+    /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout) and
+    /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin).
+    pub fn new(config: &TransportConfig, connector: Connector) -> Self {
+        let settings = Settings {
+            timeout: config.idle_timeout,
+            max_per_key: config.max_idle_per_origin,
+        };
+        Self {
+            connector,
+            shared: Arc::new(Shared {
+                idle: Idle::new(settings),
+                tasks: Arc::default(),
+            }),
+        }
+    }
+
+    /// Sends a request over an idle connection of its key, or over a new one.
+    ///
+    /// If an idle connection turns out to be closed before a byte of the request has been written,
+    /// the next one is tried, with the body as it was.
+    pub async fn exchange(
+        &self,
+        request: ExchangeRequest,
+    ) -> Result<ExchangeResponse, BackendError> {
+        let fresh = request.fresh_connection;
+        let mut message = Message::new(request).await?;
+        if !fresh {
+            while let Some(connection) = self.shared.take_idle(&message.key).await {
+                match connection.send(message, &self.shared).await {
+                    Ok(response) => return Ok(response),
+                    Err(Unsent::Recovered {
+                        message: recovered, ..
+                    }) => message = *recovered,
+                    Err(Unsent::Lost(error)) => return Err(error),
+                }
+            }
+        }
+        message.progress.reach(Stage::Connecting);
+        let connected = self.dial(&message.key).await?;
+        self.send_first(connected, message).await
+    }
+
+    /// Sends a request over a connection that somebody else has dialed for the request's key. The
+    /// connection joins the pool afterwards.
+    ///
+    /// It must speak HTTP/1.1 and must not have carried a request.
+    pub async fn exchange_on(
+        &self,
+        connected: Connected,
+        request: ExchangeRequest,
+    ) -> Result<ExchangeResponse, BackendError> {
+        let message = Message::new(request).await?;
+        self.send_first(connected, message).await
+    }
+
+    /// Refuses new exchanges, ends those in flight with kind [`Closed`](pr_core::ErrorKind::Closed), closes
+    /// every connection, and returns when the tasks behind them have ended.
+    ///
+    /// The tasks on a current-thread runtime other than the caller's are told to end but not waited
+    /// for, because they can end only while somebody drives that runtime.
+    pub async fn close(&self) {
+        self.shut_down();
+        self.shared.tasks.ended().await;
+    }
+
+    fn shut_down(&self) {
+        self.shared.tasks.shut_down();
+        self.shared.idle.clear();
+    }
+
+    async fn dial(&self, key: &ConnectionKey) -> Result<Connected, BackendError> {
+        // Listening begins before looking, so that a call to close between the two is not missed.
+        let closing = pin!(self.shared.tasks.closing());
+        if self.shared.tasks.is_shut_down() {
+            return Err(BackendError::backend_closed());
+        }
+        let dialing = pin!(self.connector.connect(key, Alpn::Http1));
+        match select(closing, dialing).await {
+            Either::Left(((), _)) => Err(BackendError::backend_closed()),
+            Either::Right((connected, _)) => connected,
+        }
+    }
+
+    async fn send_first(
+        &self,
+        connected: Connected,
+        message: Message,
+    ) -> Result<ExchangeResponse, BackendError> {
+        let connection = Connection::open(connected, &message.key, &self.shared.tasks).await?;
+        connection
+            .send(message, &self.shared)
+            .await
+            .map_err(Unsent::into_error)
+    }
+}
+
+impl Shared {
+    /// An idle connection that is ready for a request.
+    async fn take_idle(&self, key: &ConnectionKey) -> Option<Connection> {
+        let runtime = Handle::try_current().ok()?.id();
+        loop {
+            let mut connection = self.idle.take(key, runtime)?;
+            // A connection comes back as soon as its response has been read; it is ready as soon
+            // as its task has noticed, or turns out to be closed.
+            if connection.ready().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Takes a connection back whose exchange is over.
+    pub(crate) fn give_back(self: &Arc<Self>, key: ConnectionKey, connection: Connection) {
+        if self.tasks.is_shut_down() {
+            return;
+        }
+        self.idle.put(key, connection, |runtime| {
+            self.tasks
+                .spawn(runtime, Box::pin(reap(Arc::downgrade(self))))
+        });
+    }
+}
+
+/// Closes idle connections when their time is over, one task for all of them. It ends when none is
+/// left, and holds nothing that would keep the pool alive.
+async fn reap(pool: Weak<Shared>) {
+    loop {
+        let next: Option<Instant> = pool.upgrade().and_then(|pool| pool.idle.prune());
+        let Some(next) = next else { return };
+        sleep_until(next).await;
+    }
+}
+
+impl Drop for Http1Pool {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl fmt::Debug for Http1Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http1Pool")
+            .field("connector", &self.connector)
+            .field("idle", &self.shared.idle)
+            .field("closed", &self.shared.tasks.is_shut_down())
+            .finish()
+    }
+}

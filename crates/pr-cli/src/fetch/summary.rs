@@ -1,0 +1,96 @@
+//! The last words on standard error: what was done, how fast, and over what.
+
+use std::{fmt, time::Duration};
+
+use indicatif::{DecimalBytes, HumanCount};
+use parallel_requests::{Selection, Warning};
+
+use super::{End, tally::Tally};
+use crate::latency::human;
+
+/// Everything that the summary says.
+pub(super) struct Summary<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) wall: Duration,
+    pub(super) end: &'a End,
+    /// Requests that were on their way when the end came.
+    pub(super) cancelled: u64,
+    pub(super) selection: &'a Selection,
+    pub(super) warnings: &'a [Warning],
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tally = self.tally;
+        let total = tally.total();
+        write!(
+            f,
+            "{} {} in {}: {} succeeded, {} failed",
+            HumanCount(total),
+            if total == 1 { "request" } else { "requests" },
+            human(self.wall),
+            HumanCount(total - tally.failed()),
+            HumanCount(tally.failed()),
+        )?;
+        let why = match self.end {
+            End::Done => None,
+            End::Interrupted => Some("by Ctrl-C"),
+            End::Output(_) => Some("because the output cannot be written any more"),
+        };
+        if let Some(why) = why {
+            let cancelled = HumanCount(self.cancelled);
+            line(
+                f,
+                "stopped",
+                format_args!("{why}; {cancelled} cancelled in flight"),
+            )?;
+        }
+        if !tally.statuses.is_empty() {
+            line(f, "status", Counts(&tally.statuses))?;
+        }
+        if !tally.errors.is_empty() {
+            line(f, "errors", Counts(&tally.errors))?;
+        }
+        if total > 0 {
+            // No count that can be reached loses digits that anybody would see.
+            #[expect(clippy::cast_precision_loss, reason = "it is rounded to a tenth")]
+            let rate = total as f64 / self.wall.as_secs_f64();
+            line(f, "rate", format_args!("{rate:.1} requests per second"))?;
+        }
+        if !tally.latencies.is_empty() {
+            let [p50, p90, p99] =
+                [0.5, 0.9, 0.99].map(|share| human(tally.latencies.quantile(share)));
+            let max = human(tally.latencies.max());
+            line(
+                f,
+                "latency",
+                format_args!("p50 {p50}, p90 {p90}, p99 {p99}, max {max}"),
+            )?;
+            let bytes = DecimalBytes(tally.bytes);
+            line(f, "bytes", format_args!("{bytes} in bodies"))?;
+            line(f, "connections", HumanCount(tally.connections.count()))?;
+        }
+        line(f, "backend", self.selection)?;
+        for warning in self.warnings {
+            line(f, "warning", warning)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, label: &str, value: impl fmt::Display) -> fmt::Result {
+    write!(f, "\n  {label:<12} {value}")
+}
+
+/// `200: 990, 404: 10`.
+struct Counts<'a, K>(&'a std::collections::BTreeMap<K, u64>);
+
+impl<K: fmt::Display> fmt::Display for Counts<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (key, &count)) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}{key}: {}", HumanCount(count))?;
+        }
+        Ok(())
+    }
+}

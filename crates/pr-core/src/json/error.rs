@@ -1,0 +1,93 @@
+//! `BackendError` as JSON.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{BackendError, Delivery, ErrorKind, TimeoutPhase};
+
+#[derive(Serialize, Deserialize)]
+struct Fields {
+    kind: ErrorKind,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backend: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    delivery: Delivery,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phase: Option<TimeoutPhase>,
+    /// The causes, outermost first. Their types do not survive the journey.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+}
+
+impl Serialize for BackendError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        Fields {
+            kind: self.kind(),
+            message: self.message().to_owned(),
+            backend: self.backend_name().map(str::to_owned),
+            url: self.url().map(str::to_owned),
+            delivery: self.delivery(),
+            phase: self.timeout_phase(),
+            causes,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for BackendError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = Fields::deserialize(deserializer)?;
+        let mut error = match fields.phase {
+            Some(phase) => Self::timeout(phase, fields.message),
+            None => Self::new(fields.kind, fields.message),
+        };
+        error = error.with_delivery(fields.delivery);
+        if let Some(backend) = fields.backend {
+            error = error.with_backend(backend);
+        }
+        if let Some(url) = fields.url {
+            error = error.with_redacted_url(url);
+        }
+        if !fields.causes.is_empty() {
+            error = error.with_source(fields.causes.join(": "));
+        }
+        Ok(error)
+    }
+}
+
+/// Kinds, deliveries and phases are the words of their `as_str`.
+macro_rules! by_word {
+    ($($type:ty: $all:expr;)*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                let known = $all.iter().copied().find(|value: &Self| value.as_str() == word);
+                known.ok_or_else(|| {
+                    serde::de::Error::custom(format_args!(
+                        "{word:?} is no {}",
+                        stringify!($type)
+                    ))
+                })
+            }
+        }
+    )*};
+}
+
+by_word! {
+    ErrorKind: ErrorKind::ALL;
+    TimeoutPhase: TimeoutPhase::ALL;
+    Delivery: [Delivery::NotSent, Delivery::NotProcessed, Delivery::Unknown];
+}

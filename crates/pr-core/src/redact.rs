@@ -1,0 +1,63 @@
+//! URLs without their secrets, for errors and logs.
+
+use url::Url;
+
+/// Scheme, host, port and path. User information and fragment are left out, and a query is
+/// shown as `?…`, because tokens travel in queries.
+pub(crate) fn url(url: &Url) -> String {
+    let mut shown = String::with_capacity(url.as_str().len());
+    shown.push_str(url.scheme());
+    shown.push_str("://");
+    shown.push_str(url.host_str().unwrap_or_default());
+    if let Some(port) = url.port() {
+        shown.push(':');
+        shown.push_str(&port.to_string());
+    }
+    shown.push_str(url.path());
+    if url.query().is_some() {
+        shown.push_str("?…");
+    }
+    shown
+}
+
+/// The same for text that is no URL: up to the first character that may open a secret.
+pub(crate) fn text(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let after_userinfo = match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => &text[at + 1..],
+        (None, Some(at)) => &text[at + 1..],
+        _ => text,
+    };
+    let end = after_userinfo
+        .find(['?', '#'])
+        .unwrap_or(after_userinfo.len());
+    let mut shown: String = after_userinfo[..end]
+        .chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out() {
+        let with_everything =
+            Url::parse("https://u:canary@h.example:8443/p/a?canary=1#canary").unwrap();
+        assert_eq!(url(&with_everything), "https://h.example:8443/p/a?…");
+        for bad in [
+            "http://u:canary@[bad/",
+            "u:canary@",
+            "ht tp://x?canary",
+            "x#canary",
+        ] {
+            assert!(!text(bad).contains("canary"), "{}", text(bad));
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! One request as a user describes it.
+
+mod body;
+mod convert;
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde::Serialize;
+use url::{Url, form_urlencoded};
+
+pub use self::body::{Body, ByteStream};
+use crate::{BackendError, ErrorKind, Proxy, redact};
+
+/// One request: what to send where, and how.
+///
+/// Made from a URL by [`new`](Self::new), [`get`](Self::get), [`post`](Self::post) and so on, or
+/// from `&str`, `String`, `Url` and `http::Request` by `From`; then refined by methods that each
+/// take and return it.
+///
+/// None of these methods fails. A mistake, such as a header with a line break in it, is kept, and
+/// the request yields it as an error of kind [`Input`](ErrorKind::Input) instead of being sent;
+/// [`check`](Self::check) tells beforehand. So one bad line among a million spoils one outcome and
+/// not the batch.
+///
+/// `Clone` is cheap, and sends the same again, with one exception: clones of a request with a
+/// [one-shot body](Body::one_shot) share that body.
+///
+/// `Debug` output holds no header values, no body, no query and no credentials.
+///
+/// | Setting | Default |
+/// |---|---|
+/// | method | GET |
+/// | timeout | 30 s in all; a streamed body may take longer |
+/// | follow redirects | yes, up to [`MAX_REDIRECTS`](crate::MAX_REDIRECTS) |
+/// | verify certificates | yes |
+/// | HTTP/2 | where backend and peer both speak it |
+/// | `user-agent` | `parallel-requests/<version>` |
+/// | `accept` | `*/*` |
+///
+/// ```
+/// use std::time::Duration;
+/// use pr_core::RequestConfig;
+///
+/// let request = RequestConfig::post("https://api.example/users")
+///     .param("notify", "yes")
+///     .header("x-request-id", "42")
+///     .json(&["ada", "grace"])
+///     .timeout(Duration::from_secs(5));
+/// request.check()?;
+/// assert_eq!(request.url().unwrap().as_str(), "https://api.example/users?notify=yes");
+///
+/// let wrong = RequestConfig::get("https://api.example/").header("x", "a\r\nb");
+/// assert!(wrong.check().unwrap_err().is_input());
+/// # Ok::<(), pr_core::BackendError>(())
+/// ```
+#[derive(Clone)]
+pub struct RequestConfig {
+    pub(crate) target: Target,
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) cookies: Vec<(String, String)>,
+    pub(crate) body: Body,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) http2: Option<bool>,
+    pub(crate) stream: bool,
+    pub(crate) follow_redirects: Option<bool>,
+    pub(crate) verify_ssl: Option<bool>,
+    defect: Option<Box<Defect>>,
+}
+
+/// Where to.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Url(Url),
+    /// What was given is no URL; it is kept for messages.
+    Invalid(Box<str>),
+}
+
+/// The first mistake that was made in describing the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Defect(pub(crate) String);
+
+/// The total time of a request that names none.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl RequestConfig {
+    /// A request with any method.
+    pub fn new(method: Method, url: impl Into<RequestConfig>) -> Self {
+        url.into().method(method)
+    }
+
+    /// A GET request (RFC 9110, section 9.3.1).
+    pub fn get(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// A HEAD request (RFC 9110, section 9.3.2).
+    pub fn head(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::HEAD, url)
+    }
+
+    /// A POST request (RFC 9110, section 9.3.3).
+    pub fn post(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    /// A PUT request (RFC 9110, section 9.3.4).
+    pub fn put(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::PUT, url)
+    }
+
+    /// A PATCH request (RFC 5789).
+    pub fn patch(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::PATCH, url)
+    }
+
+    /// A DELETE request (RFC 9110, section 9.3.5).
+    pub fn delete(url: impl Into<RequestConfig>) -> Self {
+        Self::new(Method::DELETE, url)
+    }
+
+    pub(crate) fn to_target(target: Target) -> Self {
+        Self {
+            target,
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            cookies: Vec::new(),
+            body: Body::empty(),
+            content_type: None,
+            timeout: None,
+            proxy: None,
+            http2: None,
+            stream: false,
+            follow_redirects: None,
+            verify_ssl: None,
+            defect: None,
+        }
+    }
+
+    /// Sets the method: a [`Method`] or its name. CONNECT and TRACE are refused when sending.
+    pub fn method(mut self, method: impl TryInto<Method>) -> Self {
+        match method.try_into() {
+            Ok(method) => self.method = method,
+            Err(_) => self.note("the method is not a token (RFC 9110, section 9.1)"),
+        }
+        self
+    }
+
+    /// Adds a parameter to the URL's query, after those that are there, percent-encoded as HTML
+    /// forms are. Repeated names are kept.
+    pub fn param(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.params([(name, value)])
+    }
+
+    /// Adds parameters to the URL's query; see [`param`](Self::param).
+    pub fn params<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        params: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut params = params.into_iter().peekable();
+        // Touching the pairs of a URL without any would leave a lone question mark.
+        if let (Target::Url(url), Some(_)) = (&mut self.target, params.peek()) {
+            url.query_pairs_mut().extend_pairs(params);
+        }
+        self
+    }
+
+    /// Adds a header field. Repeated names are kept, in order.
+    pub fn header(
+        mut self,
+        name: impl TryInto<HeaderName>,
+        value: impl TryInto<HeaderValue>,
+    ) -> Self {
+        match (name.try_into(), value.try_into()) {
+            (Ok(name), Ok(value)) => {
+                if self.headers.try_append(name, value).is_err() {
+                    self.note("there are too many header fields");
+                }
+            }
+            (Err(_), _) => self.note("a header's name is not a token (RFC 9110, section 5.1)"),
+            (Ok(name), Err(_)) => self.note(&format!(
+                "the value of header {name:?} has characters that a header cannot hold, \
+                 such as a line break (RFC 9110, section 5.5)"
+            )),
+        }
+        self
+    }
+
+    /// Adds all of these header fields.
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
+        let mut last = None;
+        for (name, value) in headers {
+            last = name.or(last);
+            if let Some(name) = &last
+                && self.headers.try_append(name, value).is_err()
+            {
+                self.note("there are too many header fields");
+            }
+        }
+        self
+    }
+
+    /// Sends a cookie with this request, to this request's origin only.
+    pub fn cookie(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.cookies.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends an `authorization` header of the Basic scheme (RFC 7617), not shown anywhere.
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        let value = basic_credentials(user.as_bytes(), password.as_bytes());
+        self.headers.insert(header::AUTHORIZATION, value);
+        self
+    }
+
+    /// Sends an `authorization` header with a bearer token (RFC 6750), not shown anywhere.
+    pub fn bearer_auth(mut self, token: &str) -> Self {
+        match HeaderValue::try_from(format!("Bearer {token}")) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(header::AUTHORIZATION, value);
+            }
+            Err(_) => self.note("the token has characters that a header cannot hold"),
+        }
+        self
+    }
+
+    /// Sets the body, in place of any before it. No `content-type` is implied.
+    pub fn data(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self.content_type = None;
+        self
+    }
+
+    /// Sets the body to these pairs, as HTML forms send them, and the `content-type` to
+    /// `application/x-www-form-urlencoded` unless a header says otherwise.
+    pub fn form<N: AsRef<str>, V: AsRef<str>>(
+        mut self,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let encoded = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.body = encoded.into();
+        self.content_type = Some(HeaderValue::from_static(
+            "application/x-www-form-urlencoded",
+        ));
+        self
+    }
+
+    /// Sets the body to this value as JSON (RFC 8259), and the `content-type` to
+    /// `application/json` unless a header says otherwise.
+    pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(json) => {
+                self.body = json.into();
+                self.content_type = Some(HeaderValue::from_static("application/json"));
+            }
+            Err(error) => self.note(&format!("the body cannot be written as JSON: {error}")),
+        }
+        self
+    }
+
+    /// Limits the whole request, from its dispatch to the last byte of its response, redirects
+    /// included. Default: 30 s, which a streamed body may exceed; a limit set here it may not.
+    /// Zero is refused.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Sends the request through this proxy.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// `true` asks for HTTP/2: a backend without it warns once and uses HTTP/1.1, and so does,
+    /// without a warning, any backend whose peer has no HTTP/2. `false` refuses HTTP/2. Left
+    /// open, the backend and the peer agree.
+    pub fn http2(mut self, http2: bool) -> Self {
+        self.http2 = Some(http2);
+        self
+    }
+
+    /// Says that the response's body is long: the default timeout then ends with the response's
+    /// head. A timeout that was [set](Self::timeout) still holds for the whole.
+    /// [`BackendExt::stream`](crate::BackendExt::stream) implies it.
+    pub fn stream(mut self, stream: bool) -> Self {
+        self.stream = stream;
+        self
+    }
+
+    /// Whether redirects are followed. Default: yes.
+    pub fn follow_redirects(mut self, follow: bool) -> Self {
+        self.follow_redirects = Some(follow);
+        self
+    }
+
+    /// Whether the peer's certificate must be valid for its name. Default: yes. Without it, anybody
+    /// on the way can read and change what is exchanged.
+    pub fn verify_ssl(mut self, verify: bool) -> Self {
+        self.verify_ssl = Some(verify);
+        self
+    }
+
+    /// The URL with its parameters, or `None` if what was given is none.
+    pub fn url(&self) -> Option<&Url> {
+        match &self.target {
+            Target::Url(url) => Some(url),
+            Target::Invalid(_) => None,
+        }
+    }
+
+    /// The URL for messages: without user information, query and fragment. Never empty of meaning:
+    /// text that is no URL is shown, shortened.
+    pub fn display_url(&self) -> String {
+        match &self.target {
+            Target::Url(url) => redact::url(url),
+            Target::Invalid(text) => redact::text(text),
+        }
+    }
+
+    /// The method.
+    pub fn method_ref(&self) -> &Method {
+        &self.method
+    }
+
+    /// The header fields that were set.
+    pub fn header_map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The total time that was set.
+    pub fn timeout_setting(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Whether HTTP/2 was asked for or refused.
+    pub fn http2_setting(&self) -> Option<bool> {
+        self.http2
+    }
+
+    /// Whether the response's body was said to be long.
+    pub fn is_streamed(&self) -> bool {
+        self.stream
+    }
+
+    pub(crate) fn defect(&self) -> Option<&Defect> {
+        self.defect.as_deref()
+    }
+
+    /// Keeps the first mistake: later ones are often its consequence.
+    pub(crate) fn note(&mut self, mistake: &str) {
+        if self.defect.is_none() {
+            self.defect = Some(Box::new(Defect(mistake.to_owned())));
+        }
+    }
+
+    /// Says what is wrong with the request, if anything, without sending it.
+    ///
+    /// Every error is of kind [`Input`](ErrorKind::Input), and is the one that sending the request
+    /// on any backend gives.
+    pub fn check(&self) -> Result<(), BackendError> {
+        crate::semantics::check(self)
+    }
+
+    pub(crate) fn refuse(&self, why: impl Into<String>) -> BackendError {
+        BackendError::new(ErrorKind::Input, why.into()).with_redacted_url(self.display_url())
+    }
+}
+
+impl fmt::Debug for RequestConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestConfig")
+            .field("method", &self.method)
+            .field("url", &format_args!("{}", self.display_url()))
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("cookies", &self.cookies.len())
+            .field("body", &self.body)
+            .field("timeout", &self.timeout)
+            .field("proxy", &self.proxy)
+            .field("http2", &self.http2)
+            .field("stream", &self.stream)
+            .field("follow_redirects", &self.follow_redirects)
+            .field("verify_ssl", &self.verify_ssl)
+            .field("defect", &self.defect)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of an `authorization` header of the Basic scheme (RFC 7617, section 2).
+pub(crate) fn basic_credentials(user: &[u8], password: &[u8]) -> HeaderValue {
+    let credentials = BASE64_STANDARD.encode([user, b":", password].concat());
+    let mut value = HeaderValue::try_from(format!("Basic {credentials}"))
+        .expect("the Base64 alphabet is visible ASCII");
+    value.set_sensitive(true);
+    value
+}

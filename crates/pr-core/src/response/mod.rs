@@ -1,0 +1,216 @@
+//! Responses, the same whatever backend they came over.
+
+mod streaming;
+mod text;
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, Version};
+use serde::de::DeserializeOwned;
+use url::Url;
+
+pub(crate) use self::streaming::ReadLimit;
+pub use self::streaming::StreamingResponse;
+use crate::{BackendError, ConnectionInfo, Delivery, ErrorKind};
+
+/// A whole response, the same in form whatever backend it came over.
+///
+/// ```
+/// use pr_core::{BackendError, NormalizedResponse};
+///
+/// fn names(response: NormalizedResponse) -> Result<Vec<String>, BackendError> {
+///     println!("{} over {:?}", response.url(), response.version());
+///     response.error_for_status()?.json()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct NormalizedResponse {
+    pub(crate) head: Head,
+    pub(crate) content: Bytes,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) elapsed: Duration,
+}
+
+/// What is known when a response's head has arrived.
+#[derive(Clone)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) url: Url,
+    pub(crate) history: Vec<Hop>,
+    pub(crate) connection: ConnectionInfo,
+    pub(crate) backend: Cow<'static, str>,
+    pub(crate) attempts: u32,
+    pub(crate) waited: Duration,
+}
+
+/// One redirect that was followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hop {
+    /// The URL that answered with a redirect.
+    pub url: Url,
+    /// The status that it answered with.
+    pub status_code: StatusCode,
+}
+
+/// How long a request took, from its dispatch. Redirects are included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timings {
+    /// Until the head of the final response was there.
+    pub head: Duration,
+    /// Until the last byte of its body was there.
+    pub total: Duration,
+}
+
+/// The accessors that whole and streaming responses share.
+macro_rules! head_accessors {
+    () => {
+        /// The status.
+        pub fn status_code(&self) -> StatusCode {
+            self.head.status
+        }
+
+        /// The version of HTTP that the response came in.
+        pub fn version(&self) -> Version {
+            self.head.version
+        }
+
+        /// The header fields: names in lower case, every value of every name.
+        pub fn headers(&self) -> &HeaderMap {
+            &self.head.headers
+        }
+
+        /// The URL that answered, after redirects.
+        pub fn url(&self) -> &Url {
+            &self.head.url
+        }
+
+        /// The redirects that were followed, in order.
+        pub fn history(&self) -> &[Hop] {
+            &self.head.history
+        }
+
+        /// The connection that carried the last exchange.
+        pub fn connection(&self) -> ConnectionInfo {
+            self.head.connection
+        }
+
+        /// The name of the backend.
+        pub fn backend(&self) -> &str {
+            &self.head.backend
+        }
+
+        /// How often the request was sent, not counting redirects: more than 1 if a stale
+        /// connection made it necessary.
+        pub fn attempts(&self) -> u32 {
+            self.head.attempts
+        }
+
+        /// This response, or an error of kind [`Status`](ErrorKind::Status) if it is a 4xx or 5xx.
+        pub fn error_for_status(self) -> Result<Self, BackendError> {
+            self.head.error_for_status()?;
+            Ok(self)
+        }
+    };
+}
+use head_accessors;
+
+impl NormalizedResponse {
+    head_accessors!();
+
+    /// The body's bytes.
+    pub fn content(&self) -> &Bytes {
+        &self.content
+    }
+
+    /// The body's bytes, taken out.
+    pub fn into_content(self) -> Bytes {
+        self.content
+    }
+
+    /// The body as text: by its byte order mark, else by the `charset` of the `content-type`, else
+    /// as UTF-8. What cannot be decoded becomes U+FFFD. UTF-8 is not copied.
+    pub fn text(&self) -> Cow<'_, str> {
+        text::decode(&self.head.headers, &self.content)
+    }
+
+    /// The body read as JSON (RFC 8259), whatever its `content-type` says.
+    ///
+    /// What does not fit is an error of kind [`Decode`](ErrorKind::Decode).
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, BackendError> {
+        serde_json::from_slice(&self.content).map_err(|error| {
+            self.head
+                .error(
+                    ErrorKind::Decode,
+                    "the body is not the JSON that was asked for",
+                )
+                .with_source(error)
+        })
+    }
+
+    /// Whether the `content-type` is `application/json` or ends in `+json` (RFC 6839).
+    pub fn is_json(&self) -> bool {
+        text::is_json(&self.head.headers)
+    }
+
+    /// The trailer section; empty if there was none.
+    pub fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+
+    /// How long it took.
+    pub fn timings(&self) -> Timings {
+        Timings {
+            head: self.head.waited,
+            total: self.elapsed,
+        }
+    }
+}
+
+impl Head {
+    pub(crate) fn error(
+        &self,
+        kind: ErrorKind,
+        message: impl Into<Cow<'static, str>>,
+    ) -> BackendError {
+        BackendError::new(kind, message)
+            .with_backend(self.backend.clone())
+            .with_url(&self.url)
+            .with_delivery(Delivery::Unknown)
+    }
+
+    fn error_for_status(&self) -> Result<(), BackendError> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            return Err(self.error(ErrorKind::Status, format!("the status is {}", self.status)));
+        }
+        Ok(())
+    }
+
+    fn debug_into(&self, debug: &mut fmt::DebugStruct<'_, '_>) {
+        // Header values may be secrets, such as a session's cookie; names are not.
+        debug
+            .field("status_code", &self.status)
+            .field("version", &self.version)
+            .field("url", &format_args!("{}", crate::redact::url(&self.url)))
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("hops", &self.history.len())
+            .field("connection", &self.connection)
+            .field("backend", &self.backend)
+            .field("attempts", &self.attempts);
+    }
+}
+
+impl fmt::Debug for NormalizedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("NormalizedResponse");
+        self.head.debug_into(&mut debug);
+        debug
+            .field("bytes", &self.content.len())
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,12 @@
+//! What every backend's user gets above one exchange, seen through a backend without a network.
+
+#[cfg(test)]
+mod deadlines;
+#[cfg(test)]
+mod redirects;
+#[cfg(test)]
+mod resending;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod validation;

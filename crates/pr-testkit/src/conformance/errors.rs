@@ -1,0 +1,165 @@
+//! What goes wrong on the way to a peer, and with one that hangs up, has the right kind.
+
+use std::time::Duration;
+
+use pr_core::{BackendError, BackendExt, Delivery, ErrorKind, RequestConfig};
+
+use super::subject::{PATIENCE, Subject, error_of};
+use crate::{Identity, Script, ScriptedServer, Server, TestCa, closed_port};
+
+fn check(what: &str, error: &BackendError, kind: ErrorKind, delivery: Delivery) {
+    assert_eq!(error.kind(), kind, "{what}: {}", error.chain());
+    assert_eq!(error.delivery(), delivery, "{what}: {}", error.chain());
+}
+
+pub(super) async fn refused_connections_are_connect_errors(subject: Subject) {
+    let closed = closed_port().expect("a free port");
+    let backend = subject.backend();
+    let error = error_of("refused", backend.request(closed.url("/path?secret")).await);
+    check("refused", &error, ErrorKind::Connect, Delivery::NotSent);
+    assert!(error.is_connect());
+    assert_eq!(error.backend_name(), Some(backend.name()));
+    let named = error.url().unwrap_or_default();
+    assert!(
+        named.starts_with(&closed.url("/path")) && !named.contains("secret"),
+        "{named}"
+    );
+    assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+}
+
+pub(super) async fn unknown_names_are_dns_errors(subject: Subject) {
+    // The name cannot exist (RFC 6761 section 6.4).
+    let request = RequestConfig::get("http://nonexistent.invalid/").timeout(PATIENCE);
+    let error = error_of("unknown name", subject.backend().request(request).await);
+    check("unknown name", &error, ErrorKind::Dns, Delivery::NotSent);
+    assert!(error.is_dns() && error.is_connect());
+}
+
+fn bad_certificates() -> Vec<(&'static str, Identity)> {
+    let names = &["localhost", "127.0.0.1"];
+    vec![
+        ("expired", TestCa::shared().issue_expired(names)),
+        ("wrong host", TestCa::shared().issue(&["elsewhere.example"])),
+        ("self-signed", Identity::self_signed(names)),
+        ("unknown authority", TestCa::generate().issue(names)),
+    ]
+}
+
+pub(super) async fn bad_certificates_are_tls_errors(subject: Subject) {
+    for (what, identity) in bad_certificates() {
+        let server = Server::builder().tls(identity).start();
+        let error = error_of(what, subject.backend().request(server.url("/get")).await);
+        check(what, &error, ErrorKind::Tls, Delivery::NotSent);
+        assert!(error.is_tls() && error.is_connect());
+        assert_eq!(server.ledger().counts().requests_begun, 0, "{what}");
+    }
+}
+
+pub(super) async fn bad_certificates_pass_without_verification(subject: Subject) {
+    for (what, identity) in bad_certificates() {
+        let server = Server::builder().tls(identity).start();
+        let backend = subject.backend();
+        let careless = RequestConfig::get(server.url("/get")).verify_ssl(false);
+        let outcome = backend.request(careless).await;
+        assert!(outcome.is_ok(), "{what}: {outcome:?}");
+        // What one request let pass must not pass for the next.
+        let error = error_of(what, backend.request(server.url("/get")).await);
+        check(what, &error, ErrorKind::Tls, Delivery::NotSent);
+    }
+}
+
+pub(super) async fn a_peer_without_tls_is_a_tls_error(subject: Subject) {
+    let server = Server::builder().http1_only().start();
+    let url = server.url("/get").replace("http:", "https:");
+    let error = error_of("no TLS", subject.backend().request(url).await);
+    check("no TLS", &error, ErrorKind::Tls, Delivery::NotSent);
+}
+
+pub(super) async fn a_connection_closed_before_the_head_is_closed(subject: Subject) {
+    for (what, script) in [
+        ("closed", Script::new().expect_head().close()),
+        ("reset", Script::new().expect_head().reset()),
+        (
+            "closed in the head",
+            Script::new().expect_head().send("HTTP/1.1 200 O").close(),
+        ),
+    ] {
+        let server = ScriptedServer::once(script);
+        let error = error_of(what, subject.backend().request(server.url("/")).await);
+        check(what, &error, ErrorKind::Closed, Delivery::Unknown);
+        assert!(!error.was_on_reused_connection(), "{what}");
+    }
+}
+
+pub(super) async fn a_body_that_breaks_off_is_truncated(subject: Subject) {
+    let sized = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for (what, script) in [
+        ("sized", Script::new().expect_head().send(sized).close()),
+        ("chunked", Script::new().expect_head().send(chunked).close()),
+        (
+            "in a chunk",
+            Script::new()
+                .expect_head()
+                .send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\nhello")
+                .close(),
+        ),
+        (
+            "reset",
+            // The pause lets the client read the head before the reset discards it.
+            Script::new()
+                .expect_head()
+                .send(sized)
+                .pause(Duration::from_millis(200))
+                .reset(),
+        ),
+    ] {
+        let server = ScriptedServer::once(script);
+        let error = error_of(what, subject.backend().request(server.url("/")).await);
+        check(what, &error, ErrorKind::Truncated, Delivery::Unknown);
+    }
+}
+
+pub(super) async fn a_body_without_tls_farewell_is_truncated(subject: Subject) {
+    for (what, head) in [
+        ("sized", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"),
+        // Only TLS's own end tells this one from an attacker's (RFC 9112 section 9.8).
+        ("unsized", "HTTP/1.1 200 OK\r\n\r\n"),
+    ] {
+        let server = ScriptedServer::builder()
+            .tls(TestCa::shared().localhost())
+            .connection(
+                Script::new()
+                    .expect_head()
+                    .send(head)
+                    .send("hello")
+                    .close_without_notify(),
+            )
+            .start();
+        let error = error_of(what, subject.backend().request(server.url("/")).await);
+        check(what, &error, ErrorKind::Truncated, Delivery::Unknown);
+    }
+}
+
+pub(super) async fn input_errors_send_nothing(subject: Subject) {
+    for link in subject.links() {
+        let url = link.url("/get");
+        for request in [
+            RequestConfig::get(&*url).header("x", "a\r\nb: c"),
+            RequestConfig::get(&*url).method("CONNECT"),
+            RequestConfig::get(&*url).timeout(Duration::ZERO),
+            RequestConfig::post(&*url).header("transfer-encoding", "chunked"),
+        ] {
+            let error = error_of(link.label, link.request(request).await);
+            check(link.label, &error, ErrorKind::Input, Delivery::NotSent);
+        }
+        link.answer(&*url).await;
+        let counts = link.server.ledger().counts();
+        assert_eq!(
+            (counts.connections_accepted, counts.requests_begun),
+            (1, 1),
+            "{}",
+            link.label
+        );
+    }
+}

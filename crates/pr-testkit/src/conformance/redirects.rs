@@ -1,0 +1,161 @@
+//! Redirects end where they lead, and take along only what may travel.
+
+use bytes::Bytes;
+use futures::stream;
+use pr_core::{Body, Capability, ErrorKind, MAX_REDIRECTS, RequestConfig};
+use serde_json::json;
+
+use super::subject::{Subject, echoed, error_of};
+
+/// The path of a redirect with this status to this target.
+fn redirect(status: u16, target: &str) -> String {
+    let target: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+    format!("/redirect-to?status_code={status}&url={target}")
+}
+
+pub(super) async fn redirects_lead_to_the_final_url(subject: Subject) {
+    for link in subject.links() {
+        for route in ["relative-redirect", "absolute-redirect"] {
+            let response = link.answer(link.url(&format!("/{route}/3"))).await;
+            assert_eq!(response.status_code(), 200, "{}", link.label);
+            assert_eq!(response.url().as_str(), link.url("/get"), "{}", link.label);
+            let hops: Vec<_> = response.history().iter().collect();
+            assert_eq!(hops.len(), 3, "{}: {hops:?}", link.label);
+            for (hop, left) in hops.iter().zip([3, 2, 1]) {
+                assert_eq!(hop.status_code, 302, "{}", link.label);
+                let url = link.url(&format!("/{route}/{left}"));
+                assert_eq!(hop.url.as_str(), url, "{}", link.label);
+            }
+        }
+        if subject.can(Capability::ConnectionReuse) {
+            let counts = link.server.ledger().counts();
+            assert_eq!(counts.connections_accepted, 1, "{}", link.label);
+        }
+    }
+}
+
+pub(super) async fn see_other_becomes_get(subject: Subject) {
+    for link in subject.links() {
+        for (status, method, becomes) in [
+            (303, "POST", "GET"),
+            (303, "PUT", "GET"),
+            (302, "POST", "GET"),
+            (301, "POST", "GET"),
+        ] {
+            let request = RequestConfig::post(link.url(&redirect(status, "/anything")))
+                .method(method)
+                .json(&json!({ "a": 1 }));
+            let echo = link.echo(request).await;
+            assert_eq!(echo["method"], becomes, "{}: {status} {method}", link.label);
+            assert_eq!(echo["data"], "", "{}", link.label);
+            assert!(echoed(&echo, "content-type").is_empty(), "{}", link.label);
+            assert!(echoed(&echo, "content-length").is_empty(), "{}", link.label);
+        }
+    }
+}
+
+pub(super) async fn temporary_redirects_keep_method_and_body(subject: Subject) {
+    for link in subject.links() {
+        for (status, method) in [(307, "POST"), (308, "POST"), (307, "PUT"), (302, "PUT")] {
+            let url = link.url(&redirect(status, "/anything"));
+            let request = RequestConfig::post(url).method(method).json(&json!([1, 2]));
+            let echo = link.echo(request).await;
+            assert_eq!(echo["method"], method, "{}: {status}", link.label);
+            assert_eq!(echo["json"], json!([1, 2]), "{}: {status}", link.label);
+        }
+    }
+}
+
+pub(super) async fn a_one_shot_body_is_not_sent_again(subject: Subject) {
+    for link in subject.links() {
+        let body = Body::one_shot(None, stream::iter([Ok(Bytes::from_static(b"once"))]));
+        let request = RequestConfig::post(link.url(&redirect(307, "/anything"))).data(body);
+        let error = error_of(link.label, link.request(request).await);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Redirect,
+            "{}: {}",
+            link.label,
+            error.chain()
+        );
+    }
+}
+
+pub(super) async fn endless_redirects_are_an_error(subject: Subject) {
+    for link in subject.links() {
+        let enough = link
+            .answer(link.url(&format!("/redirect/{MAX_REDIRECTS}")))
+            .await;
+        assert_eq!(enough.history().len(), MAX_REDIRECTS, "{}", link.label);
+        let many = link.url(&format!("/redirect/{}", MAX_REDIRECTS + 1));
+        let error = error_of(link.label, link.request(many).await);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Redirect,
+            "{}: {}",
+            link.label,
+            error.chain()
+        );
+
+        let elsewhere = link.url(&redirect(302, "ftp://127.0.0.1/file"));
+        let error = error_of(link.label, link.request(elsewhere).await);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Redirect,
+            "{}: {}",
+            link.label,
+            error.chain()
+        );
+    }
+}
+
+pub(super) async fn redirects_can_be_declined(subject: Subject) {
+    for link in subject.links() {
+        let request = RequestConfig::get(link.url("/redirect/2")).follow_redirects(false);
+        let response = link.answer(request).await;
+        assert_eq!(response.status_code(), 302, "{}", link.label);
+        assert_eq!(
+            response.headers()["location"],
+            "/relative-redirect/1",
+            "{}",
+            link.label
+        );
+        assert!(response.history().is_empty(), "{}", link.label);
+    }
+}
+
+pub(super) async fn credentials_stay_with_their_origin(subject: Subject) {
+    // Another port is another origin (RFC 6454).
+    for (link, other) in subject.links().into_iter().zip(subject.links()) {
+        let ask = |target: &str| {
+            RequestConfig::get(link.url(&redirect(302, target)))
+                .basic_auth("user", "password")
+                .cookie("session", "secret")
+                .header("x-harmless", "1")
+        };
+        let abroad = link.echo(ask(&other.url("/anything"))).await;
+        for name in ["authorization", "cookie"] {
+            assert!(echoed(&abroad, name).is_empty(), "{}: {abroad}", link.label);
+        }
+        assert_eq!(echoed(&abroad, "x-harmless"), ["1"], "{}", link.label);
+
+        let home = link.echo(ask("/anything")).await;
+        assert_eq!(echoed(&home, "authorization").len(), 1, "{}", link.label);
+        assert_eq!(
+            echoed(&home, "cookie"),
+            ["session=secret"],
+            "{}",
+            link.label
+        );
+
+        // Nor does the way back restore them.
+        let back = redirect(302, &link.url("/anything"));
+        let returned = link.echo(ask(&other.url(&back))).await;
+        assert!(
+            echoed(&returned, "authorization").is_empty(),
+            "{}",
+            link.label
+        );
+        assert!(echoed(&returned, "cookie").is_empty(), "{}", link.label);
+    }
+}

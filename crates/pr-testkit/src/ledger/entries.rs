@@ -1,0 +1,274 @@
+//! The live halves of the records: what a connection and an exchange write to while they run.
+//! Each ends by being dropped, so no path through the server can forget to say how it ended.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
+
+use super::{ConnectionRecord, Inner, Ledger, RequestOutcome, RequestRecord, lock};
+
+impl Ledger {
+    /// Notes a connection that was just accepted. It counts as open until the result is dropped.
+    pub(crate) fn open_connection(&self) -> OpenConnection {
+        let counters = &self.inner.counters;
+        let entry = Arc::new(ConnectionEntry {
+            id: counters.connections_accepted.fetch_add(1, SeqCst),
+            tls: OnceLock::new(),
+            version: OnceLock::new(),
+            requests: AtomicU64::new(0),
+            open: AtomicBool::new(true),
+        });
+        counters.connections_open.up();
+        if self.inner.recording.load(SeqCst) {
+            lock(&self.inner.connections).push(entry.clone());
+        }
+        self.inner.bell.ring();
+        OpenConnection {
+            ledger: self.clone(),
+            entry,
+        }
+    }
+
+    pub(crate) fn tls_handshake_failed(&self) {
+        self.inner
+            .counters
+            .tls_handshakes_failed
+            .fetch_add(1, SeqCst);
+        self.inner.bell.ring();
+    }
+
+    pub(crate) fn bytes_sent(&self, count: usize) {
+        self.inner
+            .counters
+            .bytes_sent
+            .fetch_add(count as u64, SeqCst);
+        self.inner.bell.ring();
+    }
+
+    pub(crate) fn bytes_received(&self, count: usize) {
+        self.inner
+            .counters
+            .bytes_received
+            .fetch_add(count as u64, SeqCst);
+        self.inner.bell.ring();
+    }
+
+    /// Notes a request whose head has arrived. It counts as in flight until the result says that it
+    /// was answered, or is dropped.
+    pub(crate) fn begin<B>(&self, connection: &ConnectionEntry, request: &Request<B>) -> Exchange {
+        connection.requests.fetch_add(1, SeqCst);
+        connection.version.get_or_init(|| request.version());
+        let entry = self.inner.recording.load(SeqCst).then(|| {
+            let entry = Arc::new(RequestEntry::new(connection.id, request));
+            lock(&self.inner.requests).push(entry.clone());
+            entry
+        });
+        self.inner.counters.requests_in_flight.up();
+        self.inner.counters.requests_begun.fetch_add(1, SeqCst);
+        self.inner.bell.ring();
+        Exchange {
+            ledger: self.inner.clone(),
+            entry,
+            ended: false,
+        }
+    }
+}
+
+/// A connection for as long as it is open.
+pub(crate) struct OpenConnection {
+    ledger: Ledger,
+    entry: Arc<ConnectionEntry>,
+}
+
+impl OpenConnection {
+    pub(crate) fn entry(&self) -> &Arc<ConnectionEntry> {
+        &self.entry
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.entry.open.store(false, SeqCst);
+        self.ledger.inner.counters.connections_open.down();
+        self.ledger.inner.bell.ring();
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ConnectionEntry {
+    id: u64,
+    tls: OnceLock<TlsFacts>,
+    version: OnceLock<Version>,
+    requests: AtomicU64,
+    open: AtomicBool,
+}
+
+#[derive(Debug)]
+struct TlsFacts {
+    alpn: Option<String>,
+    server_name: Option<String>,
+}
+
+impl ConnectionEntry {
+    pub(crate) fn secured(&self, alpn: Option<&[u8]>, server_name: Option<&str>) {
+        self.tls.get_or_init(|| TlsFacts {
+            alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
+            server_name: server_name.map(str::to_owned),
+        });
+    }
+
+    pub(super) fn record(&self) -> ConnectionRecord {
+        let tls = self.tls.get();
+        ConnectionRecord {
+            id: self.id,
+            tls: tls.is_some(),
+            alpn: tls.and_then(|tls| tls.alpn.clone()),
+            server_name: tls.and_then(|tls| tls.server_name.clone()),
+            version: self.version.get().copied(),
+            requests: self.requests.load(SeqCst),
+            open: self.open.load(SeqCst),
+        }
+    }
+}
+
+/// A request until its response is handed over; dropped before that, it was abandoned.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    ledger: Arc<Inner>,
+    entry: Option<Arc<RequestEntry>>,
+    ended: bool,
+}
+
+impl Exchange {
+    /// What the request's body reports to while the handler reads it.
+    pub(crate) fn body_meter(&self) -> RequestBodyMeter {
+        RequestBodyMeter {
+            limit: self.ledger.body_limit,
+            entry: self.entry.clone(),
+        }
+    }
+
+    pub(crate) fn response_bytes(&self, count: usize) {
+        if let Some(entry) = &self.entry {
+            lock(&entry.progress).response_bytes += count as u64;
+        }
+    }
+
+    pub(crate) fn answered(&mut self, status: StatusCode) {
+        self.end(RequestOutcome::Answered(status));
+    }
+
+    fn end(&mut self, outcome: RequestOutcome) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if let Some(entry) = &self.entry {
+            lock(&entry.progress).outcome = outcome;
+        }
+        let counters = &self.ledger.counters;
+        counters.requests_in_flight.down();
+        match outcome {
+            RequestOutcome::Answered(_) => counters.requests_answered.fetch_add(1, SeqCst),
+            _ => counters.requests_abandoned.fetch_add(1, SeqCst),
+        };
+        self.ledger.bell.ring();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.end(RequestOutcome::Abandoned);
+    }
+}
+
+/// Counts the bytes of a request's body and keeps the first of them.
+#[derive(Debug)]
+pub(crate) struct RequestBodyMeter {
+    limit: usize,
+    entry: Option<Arc<RequestEntry>>,
+}
+
+impl RequestBodyMeter {
+    pub(crate) fn arrived(&self, chunk: &[u8]) {
+        if let Some(entry) = &self.entry {
+            let mut progress = lock(&entry.progress);
+            progress.body_bytes += chunk.len() as u64;
+            let room = self.limit.saturating_sub(progress.body.len());
+            progress
+                .body
+                .extend_from_slice(&chunk[..room.min(chunk.len())]);
+        }
+    }
+
+    pub(crate) fn ended(&self) {
+        if let Some(entry) = &self.entry {
+            lock(&entry.progress).body_complete = true;
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct RequestEntry {
+    connection: u64,
+    method: Method,
+    target: String,
+    authority: Option<String>,
+    version: Version,
+    headers: HeaderMap,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    body_bytes: u64,
+    body: BytesMut,
+    body_complete: bool,
+    response_bytes: u64,
+    outcome: RequestOutcome,
+}
+
+impl RequestEntry {
+    fn new<B>(connection: u64, request: &Request<B>) -> Self {
+        let uri = request.uri();
+        let host = request.headers().get(http::header::HOST);
+        Self {
+            connection,
+            method: request.method().clone(),
+            target: uri
+                .path_and_query()
+                .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+            authority: uri
+                .authority()
+                .map(ToString::to_string)
+                .or_else(|| Some(host?.to_str().ok()?.to_owned())),
+            version: request.version(),
+            headers: request.headers().clone(),
+            progress: Mutex::new(Progress {
+                body_bytes: 0,
+                body: BytesMut::new(),
+                body_complete: false,
+                response_bytes: 0,
+                outcome: RequestOutcome::InFlight,
+            }),
+        }
+    }
+
+    pub(super) fn record(&self) -> RequestRecord {
+        let progress = lock(&self.progress);
+        RequestRecord {
+            connection: self.connection,
+            method: self.method.clone(),
+            target: self.target.clone(),
+            authority: self.authority.clone(),
+            version: self.version,
+            headers: self.headers.clone(),
+            body_bytes: progress.body_bytes,
+            body: Bytes::copy_from_slice(&progress.body),
+            body_complete: progress.body_complete,
+            response_bytes: progress.response_bytes,
+            outcome: progress.outcome,
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! The settings of a client.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pr_core::{Capability, Proxy, RequestDefaults, Roots, Session, TransportConfig};
+use pr_core::{
+    Capability, Proxy, RequestConfig, RequestDefaults, Roots, Session, TransportConfig, Warning,
+};
 
 use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, selection, stack};
 
@@ -21,7 +23,7 @@ use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, 
 /// | [`http2_prior_knowledge`](Self::http2_prior_knowledge) | no |
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{borrow::Cow, time::Duration};
 /// use parallel_requests::ParallelRequests;
 ///
 /// # #[cfg(feature = "h2")]
@@ -41,6 +43,8 @@ pub struct ClientBuilder {
     concurrency: usize,
     defaults: RequestDefaults,
     transport: TransportConfig,
+    /// The last setting of the transport that was made, if any.
+    transport_setting: Option<&'static str>,
     invalid: Option<ConfigurationError>,
 }
 
@@ -60,13 +64,14 @@ impl ClientBuilder {
             concurrency: DEFAULT_CONCURRENCY,
             defaults: RequestDefaults::default(),
             transport: TransportConfig::default(),
+            transport_setting: None,
             invalid: None,
         }
     }
 
     /// Chooses the backend: by name (`"auto"`, `"h2"`, `"hyper"`, `"blocking"`), or by value, as an
     /// `Arc` of anything that is a [`Backend`](pr_core::Backend). One given by value keeps its own
-    /// transport settings.
+    /// transport settings, so that setting them here as well is an error.
     pub fn backend(mut self, choice: impl Into<BackendChoice>) -> Self {
         self.choice = choice.into();
         self
@@ -74,7 +79,7 @@ impl ClientBuilder {
 
     /// How many requests are in flight at a time, over all hosts and all batches of this client;
     /// from 1 to 1,000,000. With an HTTP/1.1 backend this is also the greatest number of
-    /// connections in use. The blocking backend runs each on a thread, of which it takes at most
+    /// connections that they use; [`open`](ParallelRequests::open) adds its own. The blocking backend runs each on a thread, of which it takes at most
     /// 512.
     pub fn concurrency(mut self, in_flight: usize) -> Self {
         self.concurrency = in_flight;
@@ -91,12 +96,14 @@ impl ClientBuilder {
     /// The time for name resolution, TCP, proxy and TLS together.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.transport = self.transport.connect_timeout(limit);
+        self.transport_setting = Some("connect_timeout");
         self
     }
 
     /// How long a connection may be idle before it is closed.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.transport = self.transport.idle_timeout(limit);
+        self.transport_setting = Some("idle_timeout");
         self
     }
 
@@ -108,7 +115,9 @@ impl ClientBuilder {
     ) -> Self {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => {
-                self.defaults.headers.append(name, value);
+                if self.defaults.headers.try_append(name, value).is_err() {
+                    self.refuse("header", "there are too many header fields");
+                }
             }
             (Err(_), _) => self.refuse("header", "the name is not a token (RFC 9110, section 5.1)"),
             (_, Err(_)) => self.refuse(
@@ -121,7 +130,13 @@ impl ClientBuilder {
 
     /// Adds these header fields to every request that has none of the same name.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
-        self.defaults.headers.extend(headers);
+        let mut last = None;
+        for (name, value) in headers {
+            last = name.or(last);
+            if let Some(name) = &last {
+                self = self.header(name, value);
+            }
+        }
         self
     }
 
@@ -147,6 +162,7 @@ impl ClientBuilder {
     /// Whether `http://` peers are known to speak HTTP/2 (RFC 9113, section 3.3). Only h2 can.
     pub fn http2_prior_knowledge(mut self, known: bool) -> Self {
         self.transport = self.transport.http2_prior_knowledge(known);
+        self.transport_setting = Some("http2_prior_knowledge");
         self
     }
 
@@ -165,6 +181,7 @@ impl ClientBuilder {
     /// Whom to trust.
     pub fn roots(mut self, roots: Roots) -> Self {
         self.transport = self.transport.roots(roots);
+        self.transport_setting = Some("roots");
         self
     }
 
@@ -178,6 +195,7 @@ impl ClientBuilder {
     /// threads still follows the [`concurrency`](Self::concurrency).
     pub fn transport(mut self, transport: TransportConfig) -> Self {
         self.transport = transport;
+        self.transport_setting = Some("transport");
         self
     }
 
@@ -188,19 +206,37 @@ impl ClientBuilder {
                 .get_or_insert(ConfigurationError::InvalidSetting {
                     setting: "concurrency",
                     value: self.concurrency.to_string(),
-                    why: "it is the number of requests in flight, from 1 to 1,000,000",
+                    why: "it is the number of requests in flight, from 1 to 1,000,000".into(),
                 });
+        }
+        let probe = RequestConfig::get("http://localhost/").headers(self.defaults.headers.clone());
+        if let Err(error) = probe.check() {
+            self.refuse("header", error.message().to_owned());
+        }
+        if let (BackendChoice::Given(_), Some(setting)) = (&self.choice, self.transport_setting) {
+            self.refuse(
+                setting,
+                "a backend given by value has its own transport settings",
+            );
         }
         if let Some(invalid) = self.invalid {
             return Err(invalid);
         }
+        let prior_knowledge = self.transport.http2_prior_knowledge;
         let transport = self
             .transport
             .max_threads(self.concurrency.min(MAX_THREADS));
         let (backend, selection) = selection::select(self.choice, transport)?;
-        let capabilities = backend.capabilities();
+        let (name, capabilities) = (backend.name(), backend.capabilities());
         if self.defaults.http2 == Some(true) && !capabilities.has(Capability::Http2) {
-            backend.warnings().http2_unsupported(backend.name());
+            backend
+                .warnings()
+                .raise(Warning::Http2Unsupported { backend: name });
+        }
+        if prior_knowledge && !capabilities.has(Capability::Http2PriorKnowledge) {
+            backend
+                .warnings()
+                .raise(Warning::PriorKnowledgeUnsupported { backend: name });
         }
         let session = Session::new(backend).with_defaults(self.defaults);
         let service = stack::compose(session.clone(), self.concurrency);
@@ -212,12 +248,12 @@ impl ClientBuilder {
         }))
     }
 
-    fn refuse(&mut self, setting: &'static str, why: &'static str) {
+    fn refuse(&mut self, setting: &'static str, why: impl Into<Cow<'static, str>>) {
         self.invalid
             .get_or_insert(ConfigurationError::InvalidSetting {
                 setting,
                 value: "what it was given".to_owned(),
-                why,
+                why: why.into(),
             });
     }
 }

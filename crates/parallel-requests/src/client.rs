@@ -3,8 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use pr_core::{
-    Backend, BackendError, BackendExt, NormalizedResponse, RequestConfig, Session,
-    StreamingResponse, Warning,
+    Backend, BackendError, NormalizedResponse, RequestConfig, Session, StreamingResponse, Warning,
 };
 use tower::ServiceExt;
 
@@ -120,11 +119,20 @@ impl ParallelRequests {
         Outcomes::new(work, receiver)
     }
 
-    /// Sends one GET request, or whatever else `request` says, and reads the whole response.
+    /// Sends one GET request and reads the whole response.
     ///
     /// It takes a place among the requests in flight, and waits for one if need be; the request's
     /// clock starts when it has it.
     pub async fn get(
+        &self,
+        request: impl Into<RequestConfig>,
+    ) -> Result<NormalizedResponse, BackendError> {
+        self.send(RequestConfig::get(request)).await
+    }
+
+    /// Sends one request, whatever its method, and reads the whole response; else as
+    /// [`get`](Self::get).
+    pub async fn send(
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<NormalizedResponse, BackendError> {
@@ -137,9 +145,7 @@ impl ParallelRequests {
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<StreamingResponse, BackendError> {
-        let mut request = request.into();
-        self.inner.session.defaults().apply(&mut request);
-        self.inner.session.backend().stream(request).await
+        self.inner.session.stream(request).await
     }
 
     /// The backend.
@@ -161,7 +167,7 @@ impl ParallelRequests {
     /// has none. Each is also logged once, through `tracing`.
     pub fn warnings(&self) -> Vec<Warning> {
         let backend = self.backend();
-        backend.warnings().list(backend.name())
+        backend.warnings().list()
     }
 
     /// Closes every connection, ends what is in flight, and returns when tasks and threads are

@@ -1,9 +1,9 @@
 //! The batch engine: pulls requests while there is room, drives them, hands over each outcome.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc};
 
-use futures::{StreamExt, stream::FuturesUnordered};
-use pr_core::{BackendError, NormalizedResponse, RequestConfig};
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::Instant,
@@ -72,50 +72,64 @@ async fn drive<I, S, K>(
     let mut exhausted = false;
     let mut in_flight = FuturesUnordered::new();
     loop {
+        while !exhausted && let Ok(place) = places.clone().try_acquire_owned() {
+            // Once nobody is there to receive, its places are free, and yet nothing more is begun.
+            let next = if sender.is_closed() {
+                None
+            } else {
+                input.next()
+            };
+            let Some((index, item)) = next else {
+                exhausted = true;
+                break;
+            };
+            let (key, request) = item.into_parts();
+            in_flight.push(one(index, key, request, service.clone(), place));
+        }
         tokio::select! {
-            // What is done goes out before anything new comes in.
             biased;
-            Some((outcome, place)) = in_flight.next() => {
-                if sender.send((outcome, place)).is_err() {
-                    // Nobody is there to receive: the rest is cancelled.
+            Some(done) = in_flight.next() => {
+                if sender.send(done).is_err() {
+                    // The rest is cancelled.
                     return;
                 }
             }
-            place = places.clone().acquire_owned(), if !exhausted => {
-                match (place, input.next()) {
-                    (Ok(place), Some((index, item))) => {
-                        in_flight.push(one(index, item, service.clone(), place));
-                    }
-                    _ => exhausted = true,
-                }
-            }
+            // All places are taken by what waits to be received, or by what is in flight.
+            _ = places.acquire(), if !exhausted => {}
             else => return,
         }
     }
 }
 
-async fn one<T, S>(
+async fn one<K, S>(
     index: usize,
-    item: T,
+    key: K,
+    request: RequestConfig,
     mut service: S,
     place: OwnedSemaphorePermit,
-) -> (Outcome<T::Key>, OwnedSemaphorePermit)
+) -> (Outcome<K>, OwnedSemaphorePermit)
 where
-    T: BatchItem,
     S: Service<RequestConfig, Response = NormalizedResponse, Error = BackendError>,
 {
-    let (key, request) = item.into_parts();
-    let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-    let started = Instant::now();
-    let result = match ready {
-        Ok(()) => service.call(request).await,
-        Err(error) => Err(error),
+    let mut started = Instant::now();
+    let whole = async {
+        poll_fn(|cx| service.poll_ready(cx)).await?;
+        started = Instant::now();
+        service.call(request).await
     };
+    // Whatever breaks within one request, a third party's backend or a body's factory perhaps, is
+    // that request's outcome and nobody else's.
+    let result = AssertUnwindSafe(whole).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| {
+        let why = "the request panicked; the panic's message is on standard error";
+        Err(BackendError::new(ErrorKind::Other, why))
+    });
+    let elapsed = started.elapsed();
     (
         Outcome {
             index,
             key,
-            elapsed: started.elapsed(),
+            elapsed,
             result,
         },
         place,

@@ -1,5 +1,7 @@
 //! What is wrong with a client before it sends anything.
 
+use std::borrow::Cow;
+
 use pr_core::BackendError;
 use thiserror::Error;
 
@@ -53,7 +55,7 @@ pub enum ConfigurationError {
         /// What it was given.
         value: String,
         /// Why not, and what would do.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// A blocking client was made or called inside an async runtime, where it would block a thread
     /// that other tasks need.

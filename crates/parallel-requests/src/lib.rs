@@ -51,6 +51,8 @@ mod client;
 mod engine;
 mod error;
 mod item;
+#[cfg(feature = "serde")]
+mod json;
 mod outcome;
 mod outcomes;
 mod registry;

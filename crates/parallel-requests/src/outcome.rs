@@ -17,7 +17,6 @@ use pr_core::{BackendError, NormalizedResponse};
 /// }
 /// ```
 #[derive(Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Outcome<K = ()> {
     /// The place of the request in the input, from 0.

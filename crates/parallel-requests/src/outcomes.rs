@@ -24,6 +24,7 @@ use crate::{Outcome, engine::Receiver};
 pub struct Outcomes<K = ()> {
     work: Work,
     receiver: Receiver<K>,
+    interrupted: bool,
 }
 
 enum Work {
@@ -41,7 +42,14 @@ impl<K> Outcomes<K> {
         Self {
             work: Work::Here(Box::pin(work)),
             receiver,
+            interrupted: false,
         }
+    }
+
+    /// Whether the stream ended early, because the runtime that did the work was shut down. Only
+    /// then has a request no outcome here.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     /// The next outcome; `None` when every request has had its own.
@@ -68,11 +76,13 @@ impl<K> Outcomes<K> {
         match &mut self.work {
             Work::Here(work) => ready!(work.poll_unpin(cx)),
             Work::Task(task) => {
-                // A panic can only come from the caller's own iterator; it goes back to the caller.
-                if let Err(error) = ready!(task.poll_unpin(cx))
-                    && let Ok(panic) = error.try_into_panic()
-                {
-                    std::panic::resume_unwind(panic);
+                // A panic can only come from the caller's own iterator, or from the making of a
+                // request of its items; it goes back to the caller.
+                if let Err(error) = ready!(task.poll_unpin(cx)) {
+                    match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => self.interrupted = true,
+                    }
                 }
             }
             Work::Done => {}

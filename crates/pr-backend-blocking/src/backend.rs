@@ -38,7 +38,7 @@ const NAME: &str = "blocking";
 ///   for: the connection is shut down. While it is connecting, that takes up to 100 ms. While the
 ///   system's resolver looks a name up, it takes until the resolver has answered, because nothing
 ///   can interrupt it; and only then is a `connect_timeout` that has passed meanwhile noticed.
-/// - A body that is not read keeps its thread, which waits with at most some 200 KiB of it.
+/// - A body that is not read keeps its thread, which waits with at most 640 KiB of it.
 /// - [`close`](Backend::close) and dropping the backend end all of that; `close` waits for the
 ///   threads, a drop does not.
 ///

@@ -16,8 +16,10 @@ pub(crate) struct MessageBuffers {
     output: Vec<u8>,
 }
 
-/// The longest response head, in bytes: it has to fit into the input.
+/// The longest response head, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 << 10;
+/// What is read at a time, in bytes. A head has to fit into it.
+const INPUT: usize = 128 << 10;
 /// What is written at a time, in bytes. A longer header field gets as much as it needs.
 const OUTPUT: usize = 64 << 10;
 /// The least room in which ureq prepares a piece of the request's body, in bytes.
@@ -29,7 +31,7 @@ impl MessageBuffers {
         self.consumed = 0;
         self.filled = 0;
         self.progress = false;
-        resize(&mut self.input, MAX_HEAD);
+        resize(&mut self.input, INPUT);
         resize(&mut self.output, OUTPUT.max(longest_line));
     }
 

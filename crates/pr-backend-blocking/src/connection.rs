@@ -159,19 +159,6 @@ impl Connection {
         Ok(heard)
     }
 
-    /// Whether the connection may carry another exchange after one that has ended properly.
-    pub(crate) fn may_rest(&mut self) -> bool {
-        if self.writes_impatiently {
-            self.writes_impatiently = self.tcp().set_write_timeout(None).is_err();
-        }
-        let is_quiet = match &mut self.stream {
-            Stream::Plain(_) => true,
-            // Nothing new is read here: this looks at what came along with the response.
-            Stream::Tls(stream) => stream.is_quiet(),
-        };
-        is_quiet && !self.writes_impatiently
-    }
-
     /// Whether a connection that has rested is still there: open, and with nothing to say. A peer
     /// that speaks without being asked is about to leave, or is not speaking HTTP. What belongs to
     /// TLS alone, such as session tickets, is no speech.

@@ -29,7 +29,7 @@ pub(crate) struct Routes {
     pub(crate) dialer: Dialer,
 }
 
-/// Gives the agent of one thread the connection that the thread's exchange needs.
+/// Gives ureq the connection that a thread's exchange needs.
 #[derive(Debug)]
 pub(crate) struct RouteConnector {
     pub(crate) routes: Arc<Routes>,

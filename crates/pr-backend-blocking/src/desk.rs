@@ -9,7 +9,7 @@ use pr_core::ConnectionKey;
 
 use crate::{buffers::MessageBuffers, exchange::Exchange};
 
-/// What lies between a thread and the agent that belongs to it.
+/// What lies between a thread and the ureq agents that it makes.
 ///
 /// ureq's connector gets a URI and settings; which exchange it is for, and what a connection must
 /// match to carry it, it finds here. Only one thread uses a desk, so its locks are never waited for.

@@ -19,7 +19,9 @@ use crate::{
 };
 
 /// The way from the thread to the consumer.
-pub(crate) type PieceSender = mpsc::Sender<Result<Bytes, BackendError>>;
+pub(crate) type PieceSender = mpsc::Sender<Item>;
+/// What goes that way. A body that is whole ends with its last piece; the end of the channel is none.
+pub(crate) type Item = Result<Piece, BackendError>;
 
 /// The thread's side: what is still to be read.
 pub(crate) struct Download {
@@ -28,9 +30,6 @@ pub(crate) struct Download {
     /// How many bytes are still to come, if the head said so.
     left: Option<u64>,
     is_chunked: bool,
-    /// What ended the body, while what came before it is handed over. It is kept because ureq
-    /// reports an end that came too early only once, and a proper end from then on.
-    failure: Option<BackendError>,
 }
 
 /// What a read has brought.
@@ -42,7 +41,7 @@ pub(crate) enum Piece {
 }
 
 /// The size of a piece, in bytes.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 128 << 10;
 /// How many pieces wait for a slow consumer, besides the one that is being handed over.
 const WAITING: usize = 2;
 
@@ -53,7 +52,6 @@ impl Download {
             reader: body.into_reader(),
             exchange,
             is_chunked,
-            failure: None,
         }
     }
 
@@ -74,9 +72,6 @@ impl Download {
     }
 
     fn read(&mut self, scratch: &mut Vec<u8>, wait: bool) -> Result<Piece, BackendError> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
         scratch.resize(PIECE, 0);
         let mut filled = 0;
         let ended = loop {
@@ -98,14 +93,8 @@ impl Download {
                     self.left = self.left.map(|left| left.saturating_sub(count as u64));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break false,
-                Err(error) => {
-                    let failure = error::of_body(error, &self.exchange);
-                    if filled == 0 {
-                        return Err(failure);
-                    }
-                    self.failure = Some(failure);
-                    break false;
-                }
+                // Nothing is read after an error: ureq would report a proper end, or worse.
+                Err(error) => return Err(error::of_body(error, &self.exchange)),
             }
             if filled == PIECE && self.left != Some(0) {
                 break false;
@@ -130,57 +119,56 @@ impl Download {
     }
 
     /// Reads on and hands over, at the consumer's pace, until the end or until nobody wants more.
-    ///
-    /// Gives back the channel, whose end the consumer takes for the end of the body.
-    pub(crate) fn deliver(mut self, to: PieceSender, scratch: &mut Vec<u8>) -> PieceSender {
+    /// What comes last is left to the caller to say.
+    pub(crate) fn deliver(mut self, to: &PieceSender, scratch: &mut Vec<u8>) -> Option<Item> {
         loop {
-            let (piece, is_last) = match self.read_some(scratch) {
-                Ok(Piece::More(piece)) => (piece, false),
-                Ok(Piece::Last(piece)) => (piece, true),
-                Err(error) => {
-                    self.hand_over(&to, Err(error));
-                    return to;
+            match self.read_some(scratch) {
+                Ok(Piece::More(piece)) => {
+                    if !self.hand_over(to, Piece::More(piece)) {
+                        return None;
+                    }
                 }
-            };
-            let is_taken = piece.is_empty() || self.hand_over(&to, Ok(piece));
-            if is_taken && is_last {
-                self.exchange.set_complete();
-            }
-            if is_last || !is_taken {
-                return to;
+                last => {
+                    // With room for it, saying it takes no time.
+                    let room = self.wait_for_room(to)?;
+                    drop(room);
+                    return Some(last);
+                }
             }
         }
     }
 
-    /// Puts the body's first failure where the consumer finds it.
-    pub(crate) fn fail(error: BackendError, to: PieceSender) -> PieceSender {
-        // The channel is empty, so there is room; the consumer may have gone.
-        let _ = to.try_send(Err(error));
-        to
-    }
-
-    /// Waits until there is room for the item; whether it was taken.
-    fn hand_over(&self, to: &PieceSender, item: Result<Bytes, BackendError>) -> bool {
-        let item = match to.try_send(item) {
-            Ok(()) => return true,
-            Err(mpsc::error::TrySendError::Closed(_)) => return false,
-            Err(mpsc::error::TrySendError::Full(item)) => item,
-        };
-        let mut room = pin!(to.reserve());
-        match self.exchange.wait_for(|cx| room.as_mut().poll(cx)) {
-            Ok(Ok(permit)) => {
-                permit.send(item);
+    /// Waits until there is room for the piece; whether it was taken.
+    fn hand_over(&self, to: &PieceSender, piece: Piece) -> bool {
+        match self.wait_for_room(to) {
+            Some(room) => {
+                room.send(Ok(piece));
                 true
             }
-            Ok(Err(_)) | Err(_) => false,
+            None => false,
         }
+    }
+
+    /// A place in the channel, unless nobody wants more.
+    fn wait_for_room<'a>(&self, to: &'a PieceSender) -> Option<mpsc::Permit<'a, Item>> {
+        match to.try_reserve() {
+            Ok(room) => return Some(room),
+            Err(mpsc::error::TrySendError::Closed(())) => return None,
+            Err(mpsc::error::TrySendError::Full(())) => {}
+        }
+        let mut room = pin!(to.reserve());
+        self.exchange
+            .wait_for(|cx| room.as_mut().poll(cx))
+            .ok()?
+            .ok()
     }
 }
 
 /// The consumer's side: a stream of frames. Dropping it stops the exchange.
 pub(crate) struct Frames {
     first: Option<Bytes>,
-    pieces: mpsc::Receiver<Result<Bytes, BackendError>>,
+    pieces: mpsc::Receiver<Item>,
+    ended: bool,
     exchange: Arc<Exchange>,
 }
 
@@ -188,15 +176,13 @@ impl Frames {
     /// A body that begins with this piece, and the way in for the rest.
     pub(crate) fn new(first: Bytes, exchange: Arc<Exchange>) -> (PieceSender, Self) {
         let (sender, pieces) = mpsc::channel(WAITING);
-        let first = (!first.is_empty()).then_some(first);
-        (
-            sender,
-            Self {
-                first,
-                pieces,
-                exchange,
-            },
-        )
+        let frames = Self {
+            first: (!first.is_empty()).then_some(first),
+            pieces,
+            ended: false,
+            exchange,
+        };
+        (sender, frames)
     }
 }
 
@@ -207,10 +193,15 @@ impl Stream for Frames {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::Data(first))));
         }
-        Poll::Ready(match ready!(self.pieces.poll_recv(cx)) {
-            Some(Ok(piece)) => Some(Ok(Frame::Data(piece))),
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.pieces.poll_recv(cx));
+        self.ended = !matches!(item, Some(Ok(Piece::More(_))));
+        Poll::Ready(match item {
+            Some(Ok(Piece::Last(piece))) if piece.is_empty() => None,
+            Some(Ok(Piece::More(piece) | Piece::Last(piece))) => Some(Ok(Frame::Data(piece))),
             Some(Err(error)) => Some(Err(error)),
-            None if self.exchange.is_complete() => None,
             // The thread has gone without a word: stopped, or by a panic.
             None => Some(Err(match self.exchange.stopped() {
                 Some(why) => error::stopped(why, &self.exchange),

@@ -110,6 +110,15 @@ fn lost(cause: io::Error, moment: Moment, exchange: &Exchange) -> BackendError {
         .on_reused_connection(exchange.connection().reused)
 }
 
+/// The error of a request that was answered as if it had been sent, which it was only in part.
+pub(crate) fn half_sent(exchange: &Exchange) -> BackendError {
+    BackendError::new(
+        ErrorKind::Closed,
+        "the peer answered, and closed the connection, before it had the whole request",
+    )
+    .with_delivery(exchange.delivery())
+}
+
 /// The error of an exchange that was ended from this side.
 pub(crate) fn stopped(why: Stop, exchange: &Exchange) -> BackendError {
     let error = match (why, exchange.delivery()) {

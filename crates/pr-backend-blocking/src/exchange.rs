@@ -29,7 +29,6 @@ pub(crate) struct Exchange {
     peer_is_deaf: AtomicBool,
     must_not_wait: AtomicBool,
     peer_ended: AtomicBool,
-    complete: AtomicBool,
 }
 
 /// What an exchange holds that has to be shut down when it is stopped.
@@ -59,7 +58,6 @@ impl Exchange {
             peer_is_deaf: AtomicBool::new(false),
             must_not_wait: AtomicBool::new(false),
             peer_ended: AtomicBool::new(false),
-            complete: AtomicBool::new(false),
         }
     }
 
@@ -169,15 +167,6 @@ impl Exchange {
 
     pub(crate) fn set_peer_ended(&self) {
         self.peer_ended.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the response's body came to its proper end.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.complete.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_complete(&self) {
-        self.complete.store(true, Ordering::Release);
     }
 
     fn hold(&self) -> MutexGuard<'_, Hold> {

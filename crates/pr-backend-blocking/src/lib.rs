@@ -21,16 +21,15 @@
 //! What it can and cannot do is on [`BlockingBackend`]. How it works, for whoever changes it:
 //!
 //! - The future of an exchange queues a job and waits for the answer; a thread takes it, carries it
-//!   out through a ureq agent of its own, answers with the response's head, and reads the body into
-//!   a small channel.
+//!   out through ureq, answers with the response's head, and reads the body into a small channel.
 //! - ureq writes and reads HTTP/1.1. Connections come from our own pool or are dialed by us, with
 //!   the same TLS and the same errors as on every other backend; ureq's redirects, cookies,
 //!   decoding, proxies, TLS and pool are not used.
 //! - Whoever drops a future or a body shuts down the socket that the thread is using.
 //!
-//! ureq's features are additive to a whole program: a program that turns on its `cookies` or
-//! `charset` feature for a purpose of its own turns them on for this backend too, which cannot
-//! prevent it. Its `gzip` feature is harmless: what it decodes need not be decoded again.
+//! A crate that is built into the same program may turn on features of ureq. What ureq then decodes
+//! (`gzip`, `brotli`) arrives decoded and without the header fields that say otherwise. Its `charset`
+//! feature does harm: text arrives as UTF-8 whatever its `content-type` says.
 
 mod backend;
 mod buffers;

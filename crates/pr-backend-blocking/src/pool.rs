@@ -19,13 +19,13 @@ use crate::connection::Connection;
 /// comes along.
 pub(crate) struct Pool {
     max_idle_per_origin: usize,
+    /// Whatever their origins: a walk over thousands of hosts must not use up the process's file
+    /// descriptors.
+    max_idle: usize,
     idle_timeout: Duration,
     idle: Mutex<Idle>,
 }
 
-/// How many connections are idle at most, whatever their origins: a walk over thousands of hosts
-/// must not use up the process's file descriptors.
-const MAX_IDLE: usize = 512;
 /// How often expired connections are looked for under load.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,6 +48,7 @@ impl Pool {
     pub(crate) fn new(config: &TransportConfig) -> Self {
         Self {
             max_idle_per_origin: config.max_idle_per_origin,
+            max_idle: config.max_idle,
             idle_timeout: config.idle_timeout,
             idle: Mutex::default(),
         }
@@ -84,6 +85,7 @@ impl Pool {
                 since: now,
             },
             self.max_idle_per_origin,
+            self.max_idle,
         );
         let sweep = idle.swept.is_none_or(|last| last + SWEEP_EVERY <= now);
         if sweep {
@@ -143,10 +145,8 @@ impl Pool {
 impl Idle {
     fn pop(&mut self, key: &ConnectionKey) -> Option<Resting> {
         let list = self.by_key.get_mut(key)?;
+        // An empty list stays until the next sweep: in a moment it is needed again.
         let resting = list.pop_back();
-        if list.is_empty() {
-            self.by_key.remove(key);
-        }
         self.count -= usize::from(resting.is_some());
         resting
     }
@@ -157,6 +157,7 @@ impl Idle {
         key: &ConnectionKey,
         resting: Resting,
         max_per_key: usize,
+        max_idle: usize,
     ) -> Option<Resting> {
         if self.closed {
             return Some(resting);
@@ -170,7 +171,7 @@ impl Idle {
             return list.pop_front();
         }
         self.count += 1;
-        if self.count > MAX_IDLE {
+        if self.count > max_idle {
             self.pop_oldest()
         } else {
             None
@@ -178,12 +179,10 @@ impl Idle {
     }
 
     fn pop_oldest(&mut self) -> Option<Resting> {
-        let age = |list: &VecDeque<Resting>| list.front().map(|oldest| oldest.since);
-        let (_, list) = self.by_key.iter_mut().min_by_key(|(_, list)| age(list))?;
-        let oldest = list.pop_front();
-        self.count -= usize::from(oldest.is_some());
-        self.by_key.retain(|_, list| !list.is_empty());
-        oldest
+        let lists = self.by_key.values_mut().filter(|list| !list.is_empty());
+        let list = lists.min_by_key(|list| list.front().map(|oldest| oldest.since))?;
+        self.count -= 1;
+        list.pop_front()
     }
 }
 

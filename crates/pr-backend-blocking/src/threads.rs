@@ -1,9 +1,12 @@
 //! The threads of a backend: how many there are, what they do next, and how they end.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt, io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -27,6 +30,8 @@ pub(crate) struct Threads {
     routes: Arc<Routes>,
     state: Mutex<State>,
     work: Condvar,
+    /// The length of the queue, for those who look without the lock.
+    queued: AtomicUsize,
     /// Every thread holds a receiver for as long as it lives.
     alive: watch::Sender<()>,
 }
@@ -36,13 +41,21 @@ struct State {
     /// Exchanges that no thread has taken yet, by their tickets, which ascend.
     queue: VecDeque<(Ticket, Box<Job>)>,
     tickets: u64,
-    /// What each busy thread carries out.
-    running: HashMap<usize, Arc<Exchange>>,
-    threads: HashMap<usize, JoinHandle<()>>,
-    started: usize,
+    /// A seat for each thread, and those that threads have left.
+    seats: Vec<Option<Seat>>,
+    threads: usize,
     /// Threads that will look at the queue before they sleep, or are asleep.
     free: usize,
+    /// Those of them that are awake.
+    lingering: usize,
     closed: bool,
+}
+
+/// What is known of a thread.
+struct Seat {
+    handle: JoinHandle<()>,
+    /// What it carries out.
+    exchange: Option<Arc<Exchange>>,
 }
 
 /// What a thread without work does when.
@@ -57,8 +70,16 @@ struct Times {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
-/// How long a thread waits for work before it ends.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a thread waits for work before it ends. Unit tests have less of it.
+const PATIENCE: Duration = if cfg!(test) {
+    Duration::from_millis(50)
+} else {
+    Duration::from_secs(10)
+};
+/// How often a thread that has done with an exchange lets others run, the caller perhaps, before it
+/// goes to sleep. Waking a thread on an idle processor takes longer than a small response, so that
+/// a few requests at a time are carried out up to twice as fast; many at a time cost the same.
+const LINGER: usize = 20;
 
 impl Threads {
     pub(crate) fn new(max: usize, routes: Routes) -> Arc<Self> {
@@ -67,32 +88,39 @@ impl Threads {
             routes: Arc::new(routes),
             state: Mutex::default(),
             work: Condvar::new(),
+            queued: AtomicUsize::new(0),
             alive: watch::Sender::new(()),
         })
     }
 
     /// Queues an exchange for the next free thread, and starts one if there is none.
     pub(crate) fn submit(self: &Arc<Self>, job: Job) -> Result<Ticket, BackendError> {
+        let job = Box::new(job);
         let mut state = self.state();
         if state.closed {
             return Err(BackendError::backend_closed());
         }
         let ticket = Ticket(state.tickets);
         state.tickets += 1;
-        state.queue.push_back((ticket, Box::new(job)));
-        if state.queue.len() <= state.free {
+        state.queue.push_back((ticket, job));
+        self.publish(&state);
+        let queued = state.queue.len();
+        if queued > state.free && state.threads < self.max {
+            if let Err(error) = self.start_thread(&mut state)
+                // Otherwise the exchange waits for one of the threads that there are.
+                && state.threads == 0
+            {
+                state.queue.pop_back();
+                self.publish(&state);
+                return Err(
+                    BackendError::new(ErrorKind::Other, "no thread could be started")
+                        .with_source(error)
+                        .with_delivery(Delivery::NotSent),
+                );
+            }
+        } else if queued > state.lingering && queued <= state.free {
+            drop(state);
             self.work.notify_one();
-        } else if state.threads.len() < self.max
-            && let Err(error) = self.start_thread(&mut state)
-            // Otherwise the exchange waits for one of the threads that there are.
-            && state.threads.is_empty()
-        {
-            state.queue.pop_back();
-            return Err(
-                BackendError::new(ErrorKind::Other, "no thread could be started")
-                    .with_source(error)
-                    .with_delivery(Delivery::NotSent),
-            );
         }
         Ok(ticket)
     }
@@ -104,6 +132,7 @@ impl Threads {
             .queue
             .binary_search_by_key(&ticket, |(queued, _)| *queued);
         let withdrawn = found.ok().and_then(|index| state.queue.remove(index));
+        self.publish(&state);
         drop(state);
         // A request's body is the user's code, so it is not dropped under the lock.
         withdrawn.is_some()
@@ -115,7 +144,13 @@ impl Threads {
         let mut state = self.state();
         state.closed = true;
         let queued = std::mem::take(&mut state.queue);
-        let running: Vec<_> = state.running.values().cloned().collect();
+        self.publish(&state);
+        let running: Vec<_> = state
+            .seats
+            .iter()
+            .flatten()
+            .filter_map(|seat| seat.exchange.clone())
+            .collect();
         drop(state);
         self.work.notify_all();
         for (_, job) in queued {
@@ -131,28 +166,36 @@ impl Threads {
     /// Waits for the end of every thread. To be called after [`close`](Self::close).
     pub(crate) async fn ended(&self) {
         self.alive.closed().await;
-        let threads = std::mem::take(&mut self.state().threads);
-        for (_, thread) in threads {
+        let seats = std::mem::take(&mut self.state().seats);
+        for seat in seats.into_iter().flatten() {
             // It has nothing left to do, so that this takes no time. Panics are caught further up.
-            let _ = thread.join();
+            let _ = seat.handle.join();
         }
     }
 
     fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        let number = state.started + 1;
+        let vacant = state.seats.iter().position(Option::is_none);
+        let number = vacant.unwrap_or(state.seats.len());
         let threads = Arc::clone(self);
         let alive = self.alive.subscribe();
-        let thread = thread::Builder::new()
-            .name(format!("pr-blocking-{number}"))
-            .spawn(move || {
-                threads.work(number);
-                // All that the thread holds goes before the sign of its life does.
-                drop(threads);
-                drop(alive);
-            })?;
-        state.started = number;
-        state.threads.insert(number, thread);
+        let name = format!("pr-blocking-{}", number + 1);
+        let handle = thread::Builder::new().name(name).spawn(move || {
+            threads.work(number);
+            // All that the thread holds goes before the sign of its life does.
+            drop(threads);
+            drop(alive);
+        })?;
+        let seat = Some(Seat {
+            handle,
+            exchange: None,
+        });
+        match vacant {
+            Some(vacant) => state.seats[vacant] = seat,
+            None => state.seats.push(seat),
+        }
+        state.threads += 1;
         state.free += 1;
+        state.lingering += 1;
         Ok(())
     }
 
@@ -162,11 +205,18 @@ impl Threads {
         while let Some(job) = self.next(number) {
             let last_word = worker.carry_out(*job);
             let mut state = self.state();
-            state.running.remove(&number);
+            state.carries(number, None);
             state.free += 1;
+            state.lingering += 1;
             drop(state);
             if let Some(last_word) = last_word {
                 last_word.say();
+            }
+            for _ in 0..LINGER {
+                if self.queued.load(Ordering::Relaxed) > 0 {
+                    break;
+                }
+                thread::yield_now();
             }
         }
     }
@@ -175,6 +225,7 @@ impl Threads {
     /// have been idle for too long.
     fn next(&self, number: usize) -> Option<Box<Job>> {
         let mut state = self.state();
+        state.lingering -= 1;
         let mut times: Option<Times> = None;
         loop {
             if state.closed {
@@ -182,8 +233,9 @@ impl Threads {
                 return None;
             }
             if let Some((_, job)) = state.queue.pop_front() {
+                self.publish(&state);
                 state.free -= 1;
-                state.running.insert(number, Arc::clone(&job.exchange));
+                state.carries(number, Some(Arc::clone(&job.exchange)));
                 return Some(job);
             }
             let now = Instant::now();
@@ -203,20 +255,24 @@ impl Threads {
             if state.closed || !state.queue.is_empty() {
                 continue;
             }
-            let is_last = state.threads.len() == 1;
             times.wake = match expiry {
                 Some(expiry) if now < times.leave => expiry.min(times.leave),
                 None if now < times.leave => times.leave,
                 // The last thread stays for as long as there are connections to be closed.
-                Some(expiry) if is_last => expiry,
+                Some(expiry) if state.threads == 1 => expiry,
                 _ => {
                     state.free -= 1;
+                    state.threads -= 1;
                     // The handle is let go: nobody needs to wait for this thread.
-                    state.threads.remove(&number);
+                    state.seats[number] = None;
                     return None;
                 }
             };
         }
+    }
+
+    fn publish(&self, state: &State) {
+        self.queued.store(state.queue.len(), Ordering::Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -225,15 +281,92 @@ impl Threads {
     }
 }
 
+impl State {
+    fn carries(&mut self, number: usize, exchange: Option<Arc<Exchange>>) {
+        if let Some(Some(seat)) = self.seats.get_mut(number) {
+            seat.exchange = exchange;
+        }
+    }
+}
+
 impl fmt::Debug for Threads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
         f.debug_struct("Threads")
             .field("max", &self.max)
-            .field("threads", &state.threads.len())
-            .field("busy", &state.running.len())
+            .field("threads", &state.threads)
+            .field("free", &state.free)
             .field("queued", &state.queue.len())
             .field("pool", &self.routes.pool)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use pr_core::{ConnectionKey, ExchangeRequest, ProtocolChoice, TransportConfig};
+    use pr_testkit::Server;
+    use tokio::sync::oneshot;
+    use url::Url;
+
+    use super::*;
+    use crate::{dial::Dialer, pool::Pool};
+
+    /// How long a test waits for what is bound to happen.
+    const BOUND: Duration = Duration::from_secs(20);
+
+    fn threads(config: &TransportConfig) -> Arc<Threads> {
+        let routes = Routes {
+            pool: Arc::new(Pool::new(config)),
+            dialer: Dialer::new(config).unwrap(),
+        };
+        Threads::new(4, routes)
+    }
+
+    fn get(threads: &Arc<Threads>, server: &Server) {
+        let url = Url::parse(&server.url("/status/204")).unwrap();
+        let key = ConnectionKey::new(&url, None, true, ProtocolChoice::Negotiate).unwrap();
+        let request = ExchangeRequest::new(Method::GET, url.as_str().parse().unwrap(), key);
+        let exchange = Arc::new(Exchange::new(request.progress.clone()));
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            request,
+            exchange,
+            runtime: None,
+            reply,
+        };
+        threads.submit(job).unwrap();
+        answer.blocking_recv().unwrap().unwrap();
+    }
+
+    fn wait_until_there_are_none(threads: &Threads) -> Duration {
+        let begun = Instant::now();
+        while threads.state().threads > 0 {
+            assert!(begun.elapsed() < BOUND, "{threads:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+        begun.elapsed()
+    }
+
+    #[test]
+    fn a_thread_without_work_and_connections_ends_and_another_is_started() {
+        let server = Server::start();
+        let threads = threads(&TransportConfig::default().max_idle_per_origin(0));
+        for _ in 0..2 {
+            get(&threads, &server);
+            wait_until_there_are_none(&threads);
+        }
+    }
+
+    #[test]
+    fn the_last_thread_stays_until_no_connection_is_idle() {
+        let server = Server::start();
+        let idle_timeout = Duration::from_millis(300);
+        let threads = threads(&TransportConfig::default().idle_timeout(idle_timeout));
+        get(&threads, &server);
+        assert!(wait_until_there_are_none(&threads) > PATIENCE);
+        let closed = |seen: &pr_testkit::Counts| seen.connections_open == 0;
+        server.ledger().wait_until_blocking(closed, BOUND).unwrap();
     }
 }

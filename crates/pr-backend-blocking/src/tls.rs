@@ -45,13 +45,6 @@ impl TlsStream {
         }
     }
 
-    /// Whether nothing has come that belongs to no response, and the peer has not said farewell.
-    pub(crate) fn is_quiet(&mut self) -> bool {
-        self.session
-            .process_new_packets()
-            .is_ok_and(|state| state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed())
-    }
-
     /// Takes what has arrived at the socket into the session.
     fn fetch(&mut self) -> io::Result<()> {
         // At the end of the connection nothing is read; the session knows then that it ended.

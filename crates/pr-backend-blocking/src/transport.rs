@@ -6,11 +6,12 @@ use pr_core::{ConnectionKey, Delivery, Stage};
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::{
-    buffers::MessageBuffers,
+    buffers::{MAX_HEAD, MessageBuffers},
     connection::{Connection, Unsent},
     desk::Desk,
     exchange::Exchange,
     pool::Pool,
+    socket::is_delay,
 };
 
 /// A connection that carries one exchange.
@@ -79,13 +80,11 @@ impl Transport for Carrier {
         // The head comes first. A little content after it fits into the socket's buffer.
         let outcome = if part == 0 || part == 1 && amount <= LITTLE {
             connection.send(output)
-        } else if part > 1 && is_answered(connection, 400) {
-            // An error is a reason to cease sending (RFC 9112, section 9.5). Anything else may come
-            // from a peer that answers while it listens.
+        } else if part > 1 && is_refused(connection) {
             self.exchange.set_peer_deaf();
             Ok(())
         } else {
-            connection.send_while(output, |connection| !is_answered(connection, 200))
+            connection.send_while(output, |connection| !is_refused(connection))
         };
         let Err(Unsent { cause, in_part }) = outcome else {
             self.exchange.has_written();
@@ -124,14 +123,18 @@ impl Transport for Carrier {
         {
             return Ok(true);
         }
-        let free = self.buffers.input_append_buf();
+        let held = self.buffers.input().len();
+        let mut free = self.buffers.input_append_buf();
+        if self.exchange.progress.stage() < Stage::ReadingBody {
+            let most = free.len().min(MAX_HEAD.saturating_sub(held));
+            free = &mut free[..most];
+        }
         if free.is_empty() {
-            let held = self.buffers.input().len();
             return Err(ureq::Error::LargeResponseHeader(held, held));
         }
         let count = match connection.receive(free, limit) {
             Ok(count) => count,
-            Err(error) if limit.is_some() && error.kind() == io::ErrorKind::TimedOut => {
+            Err(error) if limit.is_some() && is_delay(&error) => {
                 return Err(ureq::Error::Timeout(timeout.reason));
             }
             Err(error) => return Err(ours(error)),
@@ -149,8 +152,8 @@ impl Transport for Carrier {
     }
 
     fn is_open(&mut self) -> bool {
-        self.may_rest = !self.exchange.is_peer_deaf()
-            && self.connection.as_mut().is_some_and(Connection::may_rest);
+        // Whether it is still there is looked at when it is needed again.
+        self.may_rest = self.connection.is_some() && !self.exchange.is_peer_deaf();
         self.may_rest
     }
 
@@ -159,11 +162,12 @@ impl Transport for Carrier {
     }
 }
 
-/// Whether the peer has sent the beginning of a response with at least this status. A connection
-/// that is broken counts: it has nothing more to wait for either.
-fn is_answered(connection: &mut Connection, at_least: u16) -> bool {
+/// Whether the peer has answered with an error, which is a reason to cease sending (RFC 9112,
+/// section 9.5). Any other answer may come from a peer that still listens. A connection that is
+/// broken counts: it has nothing more to wait for either.
+fn is_refused(connection: &mut Connection) -> bool {
     connection.overhear().map_or(true, |heard| {
-        heard.status().is_some_and(|status| status >= at_least)
+        heard.status().is_some_and(|status| status >= 400)
     })
 }
 

@@ -1,20 +1,25 @@
-//! What one thread does: exchange after exchange, through a ureq agent of its own.
+//! What one thread does: exchange after exchange, through ureq.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use pr_core::{BackendError, ExchangeRequest, ExchangeResponse, IncomingBody, OutgoingBody, Stage};
 use tokio::{runtime::Handle, sync::oneshot};
-use ureq::{Agent, SendBody, config::AutoHeaderValue, http::Request};
+use ureq::{
+    Agent, SendBody,
+    config::{AutoHeaderValue, Config},
+    http::Request,
+};
 
 use crate::{
     buffers::MAX_HEAD,
     connector::{NoResolver, RouteConnector, Routes},
     desk::{Desk, Wanted},
-    download::{Download, Frames, Piece, PieceSender},
+    download::{Download, Frames, Item, Piece, PieceSender},
     error::{self, Moment},
     exchange::Exchange,
     head,
@@ -36,19 +41,24 @@ pub(crate) type Reply = oneshot::Sender<Result<ExchangeResponse, BackendError>>;
 /// What is left to be said when the thread has done with an exchange and is free for the next. It
 /// is said when the thread counts as free, so that a caller who goes on at once finds it.
 #[must_use]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one to a thread, on its stack, and the large variant is the common one"
+)]
 pub(crate) enum LastWord {
     /// The outcome itself.
-    Reply(Reply, Box<Result<ExchangeResponse, BackendError>>),
-    /// The end of a body: the channel's.
-    EndOfBody(PieceSender),
+    Reply(Reply, Result<ExchangeResponse, BackendError>),
+    /// The end of a body: its last piece, or what it failed with.
+    EndOfBody(PieceSender, Item),
 }
 
 impl LastWord {
     pub(crate) fn say(self) {
         match self {
             // Whoever does not want to hear it has gone.
-            Self::Reply(reply, outcome) => drop(reply.send(*outcome)),
-            Self::EndOfBody(sender) => drop(sender),
+            Self::Reply(reply, outcome) => drop(reply.send(outcome)),
+            // There is room. Whoever has closed the channel does not want to hear it.
+            Self::EndOfBody(sender, end) => drop(sender.try_send(end)),
         }
     }
 }
@@ -56,22 +66,17 @@ impl LastWord {
 /// The tools of one thread.
 pub(crate) struct Worker {
     routes: Arc<Routes>,
-    agent: Agent,
+    config: Config,
     desk: Arc<Desk>,
     scratch: Vec<u8>,
 }
 
 impl Worker {
     pub(crate) fn new(routes: Arc<Routes>) -> Self {
-        let desk = Arc::<Desk>::default();
-        let connector = RouteConnector {
-            routes: Arc::clone(&routes),
-            desk: Arc::clone(&desk),
-        };
         Self {
-            agent: agent(connector),
             routes,
-            desk,
+            config: config(),
+            desk: Arc::default(),
             scratch: Vec::new(),
         }
     }
@@ -85,7 +90,7 @@ impl Worker {
         if let Ok(last_word) = caught {
             return last_word;
         }
-        // What the panic has left of the agent is not worth finding out.
+        // What the panic has left of the tools is not worth finding out.
         *self = Self::new(Arc::clone(&self.routes));
         None
     }
@@ -99,17 +104,16 @@ impl Worker {
         } = job;
         let (head, mut download) = match self.head(request, &exchange, runtime) {
             Ok(found) => found,
-            Err(error) => return Some(LastWord::Reply(reply, Box::new(Err(error)))),
+            Err(error) => return Some(LastWord::Reply(reply, Err(error))),
         };
         exchange.progress.reach(Stage::ReadingBody);
         let length = download.length();
         let (first, failure) = match download.read_arrived(&mut self.scratch) {
             Ok(Piece::Last(whole)) => {
-                let response = head.with_body(whole);
-                return Some(LastWord::Reply(reply, Box::new(Ok(response))));
+                return Some(LastWord::Reply(reply, Ok(head.with_body(whole))));
             }
             Ok(Piece::More(first)) => (first, None),
-            Err(error) => (bytes::Bytes::new(), Some(error)),
+            Err(error) => (Bytes::new(), Some(error)),
         };
         let (to_consumer, frames) = Frames::new(first, exchange);
         let mut response = head;
@@ -118,10 +122,21 @@ impl Worker {
             // The future has gone, and with it what it would have got.
             return None;
         }
-        Some(LastWord::EndOfBody(match failure {
-            Some(error) => Download::fail(error, to_consumer),
-            None => download.deliver(to_consumer, &mut self.scratch),
-        }))
+        let end = match failure {
+            Some(error) => Err(error),
+            None => download.deliver(&to_consumer, &mut self.scratch)?,
+        };
+        Some(LastWord::EndOfBody(to_consumer, end))
+    }
+
+    /// An agent for one exchange. It has nothing to remember: where another crate of the program
+    /// turns ureq's `cookies` feature on, an agent keeps cookies and sends them unasked.
+    fn agent(&self) -> Agent {
+        let connector = RouteConnector {
+            routes: Arc::clone(&self.routes),
+            desk: Arc::clone(&self.desk),
+        };
+        Agent::with_parts(self.config.clone(), connector, NoResolver)
     }
 
     /// Sends the request and waits for the response's head.
@@ -142,6 +157,7 @@ impl Worker {
         };
         self.desk.prepare(wanted, longest_line(&head));
 
+        let agent = self.agent();
         let outcome = match request.body {
             body if body.content_length() == Some(0) => {
                 if let OutgoingBody::Stream { stream, length } = body {
@@ -151,10 +167,10 @@ impl Worker {
                     head.headers_mut()
                         .insert(header::CONTENT_LENGTH, HeaderValue::from(0));
                 }
-                self.agent.run(head)
+                agent.run(head)
             }
-            OutgoingBody::Empty => self.agent.run(head),
-            OutgoingBody::Full(bytes) => self.agent.run(head.map(|()| &bytes[..])),
+            OutgoingBody::Empty => agent.run(head),
+            OutgoingBody::Full(bytes) => agent.run(head.map(|()| &bytes[..])),
             OutgoingBody::Stream { stream, length } => {
                 // Without this header, ureq uses the chunked coding.
                 if let Some(length) = length {
@@ -162,9 +178,7 @@ impl Worker {
                         .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
                 }
                 let mut upload = Upload::new(stream, length, exchange, runtime);
-                let outcome = self
-                    .agent
-                    .run(head.map(|()| SendBody::from_reader(&mut upload)));
+                let outcome = agent.run(head.map(|()| SendBody::from_reader(&mut upload)));
                 if let Some(failure) = upload.take_failure() {
                     return Err(failure);
                 }
@@ -174,6 +188,9 @@ impl Worker {
         let response = outcome.map_err(|error| error::of_ureq(error, Moment::Head, exchange))?;
         let (parts, body) = response.into_parts();
         head::check(parts.status, parts.version, &parts.headers)?;
+        if exchange.is_peer_deaf() && parts.status.as_u16() < 400 {
+            return Err(error::half_sent(exchange));
+        }
         let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         let mut response = ExchangeResponse::new(parts.status);
         response.version = parts.version;
@@ -186,9 +203,9 @@ impl Worker {
     }
 }
 
-/// ureq without all that is done above a backend, or by our own connector.
-fn agent(connector: RouteConnector) -> Agent {
-    let config = Agent::config_builder()
+/// ureq's settings, without all that is done above a backend or by our own connector.
+fn config() -> Config {
+    Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -201,8 +218,7 @@ fn agent(connector: RouteConnector) -> Agent {
         // Its pool is off: a connection that it would keep goes to ours when it is dropped.
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)
-        .build();
-    Agent::with_parts(config, connector, NoResolver)
+        .build()
 }
 
 /// Methods whose meaning is in their content, so that "none" is said (RFC 9110, section 8.6).

@@ -1,7 +1,5 @@
 //! The backend itself: the contract of `pr-core`, kept by a pool of HTTP/2 connections.
 
-use std::fmt;
-
 use async_trait::async_trait;
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
@@ -10,7 +8,26 @@ use pr_core::{
 
 use crate::pool::Pool;
 
-/// A backend that speaks HTTP/2 where the peer does, and HTTP/1.1 where it does not.
+/// HTTP/2 over TCP and TLS, many requests to a connection, and HTTP/1.1 to peers that speak nothing
+/// newer. The [crate's documentation](crate) says which requests travel how.
+///
+/// Closing, and dropping as well, ends exchanges that are still in flight, bodies that are still
+/// being read included, with kind [`Closed`](pr_core::ErrorKind::Closed). Tasks on a current-thread
+/// runtime other than the caller's are told to end but not waited for, because they can end only
+/// while somebody drives that runtime.
+///
+/// ```
+/// use std::time::Duration;
+/// use pr_backend_h2::{Backend, H2Backend, TransportConfig};
+///
+/// let config = TransportConfig::default()
+///     .connect_timeout(Duration::from_secs(3))
+///     .http2_connections_per_origin(4);
+/// let backend = H2Backend::with_config(config)?;
+/// assert_eq!(backend.name(), "h2");
+/// # Ok::<(), pr_backend_h2::BackendError>(())
+/// ```
+#[derive(Debug)]
 pub struct H2Backend {
     pool: Pool,
     warnings: Warnings,
@@ -25,19 +42,25 @@ const CAPABILITIES: Capabilities = Capabilities::of(&[
     Capability::StreamingUpload,
     Capability::ConnectionReuse,
     Capability::Tls,
+    Capability::HttpProxy,
+    Capability::SocksProxy,
     Capability::Network,
 ]);
 
 impl H2Backend {
-    /// A backend with the default settings.
+    /// A backend with the default settings, which trusts the system's certificate authorities.
     pub fn new() -> Result<Self, BackendError> {
         Self::with_config(TransportConfig::default())
     }
 
-    /// A backend with settings.
+    /// A backend with these settings.
+    ///
+    /// Nothing is opened yet, and no runtime is needed. Settings that cannot work, such as a root
+    /// certificate that cannot be read, are an error of kind
+    /// [`Config`](pr_core::ErrorKind::Config).
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "the backends share this signature, and others keep the settings"
+        reason = "every backend takes its settings by value, and some keep them"
     )]
     pub fn with_config(config: TransportConfig) -> Result<Self, BackendError> {
         Ok(Self {
@@ -73,13 +96,5 @@ impl Backend for H2Backend {
 impl Drop for H2Backend {
     fn drop(&mut self) {
         self.pool.shut_down();
-    }
-}
-
-impl fmt::Debug for H2Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("H2Backend")
-            .field("origins", &self.pool.origins())
-            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use h2::RecvStream;
 use pr_core::{BackendError, ErrorKind, Frame};
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use crate::{error, origin::Place};
+use crate::{error, lease::Place};
 
 /// The frames of one response. Dropped before its end, it resets the stream.
 pub(crate) struct ResponseBody {

@@ -29,6 +29,24 @@ pub(crate) struct Connection {
     idle_timeout: Duration,
 }
 
+/// What makes a connection expire.
+pub(crate) struct IdleTimer {
+    sleep: Pin<Box<Sleep>>,
+    timeout: Duration,
+}
+
+impl IdleTimer {
+    /// Starts it. Panics where the runtime has no time driver, so this comes before anybody relies
+    /// on the connection.
+    pub(crate) fn start(timeout: Duration) -> Self {
+        let timeout = timeout.max(SHORTEST_IDLE_TIMEOUT);
+        Self {
+            sleep: Box::pin(sleep(timeout)),
+            timeout,
+        }
+    }
+}
+
 /// An idle timeout of nothing at all would fire over and over on a connection that is busy.
 const SHORTEST_IDLE_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -38,17 +56,15 @@ impl Connection {
         id: u64,
         origin: Arc<Origin>,
         guard: Arc<TaskGuard>,
-        idle_timeout: Duration,
+        idle: IdleTimer,
     ) -> Self {
-        let idle_timeout = idle_timeout.max(SHORTEST_IDLE_TIMEOUT);
-        let idle = Some(Box::pin(sleep(idle_timeout)));
         Self {
             h2,
             id,
             origin,
             guard,
-            idle,
-            idle_timeout,
+            idle: Some(idle.sleep),
+            idle_timeout: idle.timeout,
         }
     }
 

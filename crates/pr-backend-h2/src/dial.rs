@@ -8,10 +8,11 @@ use pr_core::{BackendError, ConnectionInfo, ErrorKind, Scheme};
 use tokio::runtime::Handle;
 
 use crate::{
-    connection::Connection,
+    connection::{Connection, IdleTimer},
     origin::{Dialed, Origin},
+    origins::Origins,
     settings,
-    tasks::{Stop, TaskGuard, Tasks},
+    tasks::{self, Stop, TaskGuard, Tasks},
     upload::Chunk,
 };
 
@@ -21,6 +22,9 @@ pub(crate) struct Dialer {
     pub(crate) connector: Connector,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) idle_timeout: Duration,
+    /// How many connections may be idle, over all origins.
+    pub(crate) max_idle: usize,
+    pub(crate) origins: Arc<Origins>,
 }
 
 /// A dial that is about to begin. However it ends, the origin gets to know.
@@ -56,17 +60,8 @@ impl Dialer {
         origin: &Arc<Origin>,
         number: u64,
     ) -> Result<Prepared, BackendError> {
-        let runtime = Handle::try_current().map_err(|error| {
-            BackendError::new(
-                ErrorKind::Config,
-                "there is no Tokio runtime here; call this from a task of one",
-            )
-            .with_source(error)
-        })?;
-        let guard = self
-            .tasks
-            .register()
-            .ok_or_else(BackendError::backend_closed)?;
+        let runtime = tasks::current_runtime()?;
+        let guard = self.tasks.register(&runtime)?;
         let dial = Dial {
             dialer: self.clone(),
             origin: origin.clone(),
@@ -83,9 +78,9 @@ impl Dialer {
             .connect(origin.key(), Alpn::Http2OrHttp1)
             .await?;
         // Plain TCP agrees on nothing; the origins that are dialed here without TLS are those that
-        // are known to speak HTTP/2.
-        let prior_knowledge = origin.key().scheme() == Scheme::Http;
-        if !prior_knowledge && connected.protocol == Protocol::Http1 {
+        // are known to speak HTTP/2. A proxy that forwards for them is not.
+        let known = origin.key().scheme() == Scheme::Http && connected.forwarding.is_none();
+        if !known && connected.protocol == Protocol::Http1 {
             return Ok(Made::Http1(connected));
         }
         let (sender, connection) =
@@ -99,6 +94,7 @@ impl Dialer {
                     )
                     .with_source(error)
                 })?;
+        self.origins.make_room(self.max_idle);
         Ok(Made::Http2(connected.info, sender, Box::new(connection)))
     }
 }
@@ -118,6 +114,7 @@ impl Prepared {
 
 impl Dial {
     async fn run(self) {
+        let idle = IdleTimer::start(self.dialer.idle_timeout);
         let made = self
             .guard
             .unless_stopped(self.dialer.connect(&self.origin))
@@ -127,8 +124,7 @@ impl Dial {
             Some(Ok(Made::Http2(info, sender, connection))) => {
                 if self.origin.dialed(self.number, Dialed::Http2(info, sender)) {
                     let (origin, guard) = (self.origin.clone(), self.guard.clone());
-                    let idle_timeout = self.dialer.idle_timeout;
-                    Connection::new(*connection, info.id, origin, guard, idle_timeout).await;
+                    Connection::new(*connection, info.id, origin, guard, idle).await;
                 }
                 return;
             }

@@ -7,20 +7,20 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{stream, task::noop_waker_ref};
+use futures::stream;
 use h2::{RecvStream, SendStream, client::ResponseFuture};
 use http::{Response, Version, header, response::Parts};
 use pr_core::{
-    BackendError, ErrorKind, ExchangeRequest, ExchangeResponse, IncomingBody, Progress, Stage,
+    BackendError, Delivery, ExchangeRequest, ExchangeResponse, IncomingBody, Progress, Stage,
 };
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
 use crate::{
     body::{ResponseBody, RunningUpload},
     error,
-    origin::{Place, StreamLease},
+    lease::{Place, StreamLease},
     request::{self, Content},
-    tasks::{TaskGuard, Tasks},
+    tasks::{self, TaskGuard, Tasks},
     upload::{Chunk, Upload},
 };
 
@@ -30,23 +30,11 @@ use crate::{
 const AT_ONCE: usize = 1 << 20;
 
 impl StreamLease {
-    /// Whether the connection still takes the stream. If not, it is struck off, and another lease
-    /// has to be had.
-    pub(crate) fn is_usable(&mut self) -> bool {
-        // Never pending, because no stream of this handle waits to be opened.
-        let mut cx = Context::from_waker(noop_waker_ref());
-        let usable = !matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Err(_)));
-        if !usable {
-            self.place.strike_off_connection();
-        }
-        usable
-    }
-
     /// Sends the request and waits for the response's head. Dropping the future resets the stream.
     pub(crate) async fn exchange(
         self,
         request: ExchangeRequest,
-        tasks: &Arc<Tasks>,
+        running: &Arc<Tasks>,
     ) -> Result<ExchangeResponse, BackendError> {
         let Self {
             mut sender,
@@ -75,11 +63,12 @@ impl StreamLease {
         };
         let body = match upload {
             None => whole_or_streaming(body, &parts, place).await,
-            // The peer has answered without the rest and does not want it (RFC 9113, section 8.1).
-            Some(_) if body.is_end_stream() && !parts.status.is_success() => IncomingBody::empty(),
             Some(upload) => {
+                // A peer that has refused does not want the rest (RFC 9113, section 8.1).
                 let waits = parts.status.is_success();
-                let upload = spawn(upload, tasks)?;
+                // The head is here, so whatever fails now, the request has been sent.
+                let upload = spawn(upload, running)
+                    .map_err(|error| error.with_delivery(Delivery::Unknown))?;
                 streaming(
                     ResponseBody::new(body, place).with_upload(upload, waits),
                     &parts,
@@ -191,11 +180,9 @@ fn streaming(body: ResponseBody, parts: &Parts) -> IncomingBody {
 
 /// Lets an upload go on by itself, which it has to when the response begins before it has ended:
 /// whoever waits for its end before reading would otherwise wait for ever.
-fn spawn(upload: Upload, tasks: &Arc<Tasks>) -> Result<RunningUpload, BackendError> {
-    let runtime = Handle::try_current().map_err(|error| {
-        BackendError::new(ErrorKind::Config, "there is no Tokio runtime here").with_source(error)
-    })?;
-    let guard = tasks.register().ok_or_else(BackendError::backend_closed)?;
+fn spawn(upload: Upload, running: &Arc<Tasks>) -> Result<RunningUpload, BackendError> {
+    let runtime = tasks::current_runtime()?;
+    let guard = running.register(&runtime)?;
     let (report, outcome) = oneshot::channel();
     let task = runtime.spawn(go_on(upload, guard, report));
     Ok(RunningUpload {

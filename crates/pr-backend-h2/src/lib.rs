@@ -68,10 +68,11 @@
 //!
 //! # Runtimes
 //!
-//! Requests need a Tokio runtime with its I/O and time drivers enabled. Each connection is a task on
-//! the runtime of the request that caused it to be dialed, and lives no longer than that runtime;
-//! requests from other runtimes may use it meanwhile. Dropping the backend, anywhere, ends all of
-//! its connections; [`close`](Backend::close) also waits until they have.
+//! Requests need a Tokio runtime, of either flavor, with its I/O and time drivers enabled. Each
+//! connection is a task on the runtime of the request that caused it to be dialed, and carries
+//! requests of that runtime only: a runtime that stands still or ends takes along what is its own
+//! and disturbs no other. Dropping the backend, anywhere, ends all of its connections;
+//! [`close`](Backend::close) also waits until they have.
 
 mod backend;
 mod body;
@@ -79,12 +80,15 @@ mod connection;
 mod dial;
 mod error;
 mod exchange;
+mod lease;
 mod members;
 mod origin;
+mod origins;
 mod pool;
 mod queue;
 mod request;
 mod settings;
+mod state;
 mod tasks;
 mod upload;
 mod waiting;

@@ -115,6 +115,13 @@ impl Members {
         self.list.iter().all(|member| member.stream_limit.is_some())
     }
 
+    /// The connections on which no stream is open: since when, and which.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (Instant, u64)> {
+        self.list
+            .iter()
+            .filter_map(|member| Some((member.idle_since?, member.info.id)))
+    }
+
     /// Adds a connection.
     pub(crate) fn add(&mut self, member: Member) {
         self.list.push(member);

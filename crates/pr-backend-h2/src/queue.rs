@@ -105,7 +105,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// Tasks to wake once no lock is held.
+/// Tasks that are woken when this is dropped, which is to happen when no lock is held.
 #[derive(Default)]
 pub(crate) struct Wakers {
     // In the common case there is at most one, which then costs no allocation.
@@ -121,11 +121,11 @@ impl Wakers {
             self.others.extend(waker);
         }
     }
+}
 
-    pub(crate) fn wake(self) {
-        self.first
-            .into_iter()
-            .chain(self.others)
-            .for_each(Waker::wake);
+impl Drop for Wakers {
+    fn drop(&mut self) {
+        let first = self.first.take().into_iter();
+        first.chain(self.others.drain(..)).for_each(Waker::wake);
     }
 }

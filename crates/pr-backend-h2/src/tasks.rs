@@ -12,20 +12,32 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use tokio::sync::Notify;
+use pr_core::{BackendError, ErrorKind};
+use tokio::{
+    runtime::{Handle, Id, RuntimeFlavor},
+    sync::Notify,
+};
 
 /// The running tasks of one backend.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     running: Mutex<Running>,
-    all_ended: Notify,
+    one_ended: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Running {
     closed: bool,
     next: u64,
-    stops: HashMap<u64, Arc<Stop>>,
+    tasks: HashMap<u64, Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    stop: Arc<Stop>,
+    /// The runtime without whose turning the task cannot end; `None` if that has threads of its
+    /// own.
+    driven_by: Option<Id>,
 }
 
 /// Tells one task to end.
@@ -44,20 +56,33 @@ pub(crate) struct TaskGuard {
     tasks: Arc<Tasks>,
 }
 
+/// The runtime that we are on.
+pub(crate) fn current_runtime() -> Result<Handle, BackendError> {
+    Handle::try_current().map_err(|error| {
+        let message = "there is no Tokio runtime here; call this from a task of one";
+        BackendError::new(ErrorKind::Config, message).with_source(error)
+    })
+}
+
 impl Tasks {
-    /// Counts a task that is about to be spawned; `None` once [`stop_all`](Self::stop_all) was
-    /// called.
-    pub(crate) fn register(self: &Arc<Self>) -> Option<TaskGuard> {
+    /// Counts a task that is about to be spawned on this runtime. Fails once
+    /// [`stop_all`](Self::stop_all) was called.
+    pub(crate) fn register(self: &Arc<Self>, runtime: &Handle) -> Result<TaskGuard, BackendError> {
+        let stop = Arc::<Stop>::default();
+        let driven = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let task = Task {
+            stop: stop.clone(),
+            driven_by: driven.then(|| runtime.id()),
+        };
         let mut running = self.lock();
         if running.closed {
-            return None;
+            return Err(BackendError::backend_closed());
         }
         let number = running.next;
         running.next += 1;
-        let stop = Arc::<Stop>::default();
-        running.stops.insert(number, stop.clone());
+        running.tasks.insert(number, task);
         drop(running);
-        Some(TaskGuard {
+        Ok(TaskGuard {
             number,
             stop,
             tasks: self.clone(),
@@ -69,22 +94,27 @@ impl Tasks {
         let stops: Vec<_> = {
             let mut running = self.lock();
             running.closed = true;
-            running.stops.values().cloned().collect()
+            let tasks = running.tasks.values();
+            tasks.map(|task| task.stop.clone()).collect()
         };
         for stop in stops {
             stop.now();
         }
     }
 
-    /// Waits until no task is running.
-    pub(crate) async fn all_ended(&self) {
+    /// Waits until the tasks have ended. Those on a current-thread runtime other than the caller's
+    /// are not waited for: they can end only while somebody drives it, or drops it.
+    pub(crate) async fn ended(&self) {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        let is_awaited = |task: &Task| task.driven_by.is_none() || task.driven_by == here;
         loop {
-            let mut notified = pin!(self.all_ended.notified());
-            notified.as_mut().enable();
-            if self.lock().stops.is_empty() {
+            let mut one_ended = pin!(self.one_ended.notified());
+            // Before looking, so that an end between the two is not missed.
+            one_ended.as_mut().enable();
+            if !self.lock().tasks.values().any(is_awaited) {
                 return;
             }
-            notified.await;
+            one_ended.await;
         }
     }
 
@@ -130,12 +160,8 @@ impl TaskGuard {
 
 impl Drop for TaskGuard {
     fn drop(&mut self) {
-        let mut running = self.tasks.lock();
-        running.stops.remove(&self.number);
-        let none_left = running.stops.is_empty();
-        drop(running);
-        if none_left {
-            self.tasks.all_ended.notify_waiters();
-        }
+        let task = self.tasks.lock().tasks.remove(&self.number);
+        drop(task);
+        self.tasks.one_ended.notify_waiters();
     }
 }

@@ -10,8 +10,10 @@ use pr_core::{BackendError, Progress, Stage};
 
 use crate::{
     dial::Dialer,
-    origin::{Decision, Dial, Lease, Origin},
+    lease::{Lease, StreamLease},
+    origin::Origin,
     queue::Wakers,
+    state::Decision,
 };
 
 /// A request that waits for its lease.
@@ -41,6 +43,7 @@ impl<'a> Waiting<'a> {
 
     fn poll_decision(&mut self, cx: &mut Context<'_>) -> Poll<Result<Decision, BackendError>> {
         let origin = self.origin;
+        // In this order, so that they are woken when the lock is free.
         let mut wakers = Wakers::default();
         let mut state = origin.lock();
         let ticket = match self.ticket {
@@ -55,8 +58,6 @@ impl<'a> Waiting<'a> {
         };
         if let Some(decision) = state.queue.poll(ticket, cx) {
             self.ticket = None;
-            drop(state);
-            wakers.wake();
             return Poll::Ready(Ok(decision));
         }
         let waits_for_connection = self.fresh || state.members.is_empty();
@@ -65,22 +66,15 @@ impl<'a> Waiting<'a> {
         } else {
             Stage::Queued
         });
-        if state.needs_dial(origin.max_connections) {
-            state.dials += 1;
-            let number = state.dials;
+        if state.needs_dial() {
+            let number = state.next_dial();
             let prepared = self.dialer.prepare(origin, number)?;
-            state.dial = Some(Dial {
-                number,
-                stop: prepared.stop(),
-            });
+            state.begin_dial(number, prepared.stop());
             // A runtime that shuts down drops what is spawned on it at once, and that needs the
             // lock.
             drop(state);
             prepared.spawn();
-        } else {
-            drop(state);
         }
-        wakers.wake();
         Poll::Pending
     }
 }
@@ -90,7 +84,9 @@ impl Future for Waiting<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_decision(cx).map(|decision| match decision? {
-            Decision::Stream(grant) => Ok(Lease::Stream(self.origin.stream(grant))),
+            Decision::Stream(grant) => {
+                Ok(Lease::Stream(StreamLease::new(self.origin.clone(), grant)))
+            }
             Decision::Http1(connected) => Ok(Lease::Http1(connected)),
             Decision::Failed(error) => Err(error),
         })
@@ -108,12 +104,12 @@ impl Drop for Waiting<'_> {
                 state.members.return_unused(grant.info.id);
             }
             if state.queue.is_empty() {
-                abandoned = state.dial.take();
+                abandoned = state.abandon_dial();
             }
         });
         // A dial lasts as long as somebody waits for it.
         if let Some(dial) = abandoned {
-            dial.stop.now();
+            dial.now();
         }
     }
 }

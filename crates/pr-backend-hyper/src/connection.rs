@@ -1,9 +1,12 @@
 //! One HTTP/1.1 connection: hyper's two halves of it, and one exchange over it.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures::FutureExt;
-use http::{HeaderValue, Request, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use pr_connect::{Connected, Forwarding};
 use pr_core::{
@@ -13,7 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     download, error,
-    lease::Lease,
+    lease::{Lease, Terms},
     message::Message,
     pool::Shared,
     tasks::{Task, Tasks},
@@ -135,15 +138,16 @@ impl Connection {
         }
         let mut failure = match responding.await {
             Ok(response) => {
-                let reusable = response.version() == Version::HTTP_11;
+                let (head, body) = response.into_parts();
+                let (pool, terms) = (Arc::clone(pool), Terms::of(&head));
                 let lease = Lease {
                     connection: self,
                     key,
-                    pool: Arc::clone(pool),
+                    pool,
                     upload,
-                    reusable,
+                    terms,
                 };
-                return download::receive(response, lease).map_err(Unsent::Lost);
+                return download::receive(head, body, lease).map_err(Unsent::Lost);
             }
             Err(failure) => failure,
         };
@@ -190,6 +194,11 @@ impl Connection {
         self.backlog.exists()
     }
 
+    /// Waits until none does; `false` if the connection ended before.
+    pub(crate) fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.backlog.poll_cleared(cx)
+    }
+
     /// The runtime that the connection belongs to.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
@@ -202,6 +211,12 @@ impl Connection {
     /// Says that an exchange is over.
     pub(crate) fn note_use(&mut self) {
         self.info.reused = true;
+    }
+
+    /// Breaks the connection, which its task notices when it runs next.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.task.abort();
     }
 
     /// Closes a connection that nothing is on its way over, with TLS's `close_notify`.

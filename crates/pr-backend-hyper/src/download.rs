@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream};
-use http::{HeaderMap, Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, StatusCode, header, response::Parts};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -18,10 +18,10 @@ use crate::{error, lease::Lease};
 /// Takes a response over. The lease ends with the body, now or later; if the head is refused, the
 /// connection is closed.
 pub(crate) fn receive(
-    response: Response<Incoming>,
+    head: Parts,
+    body: Incoming,
     lease: Lease,
 ) -> Result<ExchangeResponse, BackendError> {
-    let (head, body) = response.into_parts();
     check(&head).map_err(|error| error.on_reused_connection(lease.info().reused))?;
     let mut exchange = ExchangeResponse::new(head.status);
     exchange.version = head.version;
@@ -60,16 +60,17 @@ fn check_framing(headers: &HeaderMap) -> Result<(), &'static str> {
 /// free before the caller even sees the head.
 fn incoming(mut body: Incoming, lease: Lease) -> IncomingBody {
     let length = body.size_hint().exact();
-    if body.is_end_stream() {
-        lease.end();
-        return IncomingBody::empty();
-    }
-    let first = match body.frame().now_or_never() {
-        Some(None) => {
+    let first = if body.is_end_stream() {
+        Some(None)
+    } else {
+        body.frame().now_or_never()
+    };
+    let first = match first {
+        Some(None) if lease.can_end() => {
             lease.end();
             return IncomingBody::empty();
         }
-        Some(Some(Ok(frame))) if frame.is_data() && body.is_end_stream() => {
+        Some(Some(Ok(frame))) if frame.is_data() && body.is_end_stream() && lease.can_end() => {
             lease.end();
             return IncomingBody::full(frame.into_data().unwrap_or_default());
         }
@@ -86,7 +87,7 @@ fn incoming(mut body: Incoming, lease: Lease) -> IncomingBody {
     )
 }
 
-/// A body that is still arriving.
+/// A body that is still arriving, or whose end has to wait for the rest of the request.
 struct Download {
     /// What was found when the body was looked at together with the head.
     first: Option<Result<http_body::Frame<Bytes>, hyper::Error>>,
@@ -107,21 +108,21 @@ impl Stream for Download {
             Some(first) => Some(first),
             None => ready!(Pin::new(&mut this.body).poll_frame(cx)),
         };
-        Poll::Ready(match next {
-            Some(Ok(frame)) => Some(this.deliver(frame)),
-            Some(Err(error)) => Some(Err(this.fail(error))),
-            None => {
-                this.end();
-                None
-            }
-        })
+        match next {
+            Some(Ok(frame)) => Poll::Ready(Some(this.deliver(frame))),
+            Some(Err(error)) => Poll::Ready(Some(Err(this.fail(error)))),
+            None => this.poll_end(cx),
+        }
     }
 }
 
 impl Download {
     fn deliver(&mut self, frame: http_body::Frame<Bytes>) -> Result<Frame, BackendError> {
-        if self.body.is_end_stream() {
-            self.end();
+        // The connection is free with the last byte, before anybody asks whether there are more.
+        if self.body.is_end_stream()
+            && let Some(lease) = self.lease.take_if(|lease| lease.can_end())
+        {
+            lease.end();
         }
         let frame = match frame.into_data() {
             Ok(piece) => return Ok(Frame::Data(piece)),
@@ -143,10 +144,19 @@ impl Download {
         Ok(Frame::Trailers(fields))
     }
 
-    fn end(&mut self) {
-        if let Some(lease) = self.lease.take() {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BackendError>>> {
+        let Some(lease) = &self.lease else {
+            return Poll::Ready(None);
+        };
+        let request = ready!(lease.poll_request(cx));
+        let lease = self.lease.take();
+        if let Err(error) = request {
+            return Poll::Ready(Some(Err(error)));
+        }
+        if let Some(lease) = lease {
             lease.end();
         }
+        Poll::Ready(None)
     }
 
     fn fail(&mut self, error: hyper::Error) -> BackendError {

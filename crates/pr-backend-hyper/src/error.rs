@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, io};
 
+use pr_connect::tls_failure;
 use pr_core::{BackendError, Delivery, ErrorKind};
 
 use crate::{pool::Shared, upload::Fate};
@@ -15,20 +16,20 @@ pub(crate) fn unsent(error: hyper::Error, pool: &Shared) -> BackendError {
     // not one of the network's, then the peer had spoken before it was asked.
     let spoke_first = cause::<hyper::Error>(&error)
         .is_some_and(|inner| !inner.is_incomplete_message() && cause::<io::Error>(inner).is_none());
-    let error = if spoke_first {
+    let named = if let Some(message) = tls_failure(&error) {
+        BackendError::new(ErrorKind::Tls, message)
+    } else if spoke_first {
         BackendError::new(
             ErrorKind::Protocol,
             "the peer sent something before it was asked",
         )
-        .with_source(error)
     } else {
         BackendError::new(
             ErrorKind::Closed,
             "the connection was closed before the request",
         )
-        .with_source(error)
     };
-    error.with_delivery(Delivery::NotSent)
+    named.with_delivery(Delivery::NotSent).with_source(error)
 }
 
 /// For an exchange that ended before the head of the response was there.
@@ -39,6 +40,12 @@ pub(crate) fn before_head(
 ) -> BackendError {
     if let Some(known) = known(upload, pool) {
         return known;
+    }
+    if let Some(message) = tls_failure(&error) {
+        // The request may be under way by then, unlike in a handshake.
+        return BackendError::new(ErrorKind::Tls, message)
+            .with_delivery(Delivery::Unknown)
+            .with_source(error);
     }
     let (kind, message) = if error.is_parse_too_large() {
         (
@@ -89,6 +96,16 @@ pub(crate) fn after_body(error: hyper::Error) -> BackendError {
         ),
     };
     BackendError::new(kind, message).with_source(error)
+}
+
+/// For a request that was cut off after it had been answered, though not refused.
+pub(crate) fn after_early_answer(upload: Option<&Fate>, pool: &Shared) -> BackendError {
+    known(upload, pool).unwrap_or_else(|| {
+        BackendError::new(
+            ErrorKind::Closed,
+            "the peer answered, but the connection ended before all of the request was sent",
+        )
+    })
 }
 
 /// hyper tells its limits from other faults by their text alone.

@@ -19,10 +19,11 @@ use crate::{connection::Connection, tasks::Task};
 pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) max_per_key: usize,
+    pub(crate) max: usize,
 }
 
 /// Idle connections. The lock is held for looking and moving only: connections that leave are
-/// dropped after it has been released.
+/// closed after it has been released.
 pub(crate) struct Idle {
     settings: Settings,
     state: Mutex<State>,
@@ -30,7 +31,11 @@ pub(crate) struct Idle {
 
 #[derive(Default)]
 struct State {
+    /// A line that has become empty stays for the connection that will soon come back to it, until
+    /// there are too many such or the reaper comes by.
     by_key: HashMap<ConnectionKey, Line>,
+    /// How many connections there are in all lines.
+    count: usize,
     reaper: Option<Task>,
 }
 
@@ -55,11 +60,12 @@ impl Idle {
         let mut gone = Vec::new();
         let mut state = self.lock();
         let line = state.by_key.get_mut(key)?;
-        self.remove_expired(line, &mut gone);
+        remove_expired(line, self.settings.timeout, &mut gone);
         let last = line
             .iter()
             .rposition(|waiting| waiting.connection.runtime().id() == runtime);
         let taken = last.and_then(|index| line.remove(index));
+        state.count -= gone.len() + usize::from(taken.is_some());
         drop(state);
         close_all(gone);
         taken.map(|waiting| waiting.connection)
@@ -82,10 +88,16 @@ impl Idle {
             connection,
             since: Instant::now(),
         });
-        self.remove_expired(line, &mut gone);
+        remove_expired(line, self.settings.timeout, &mut gone);
         if line.len() > self.settings.max_per_key {
             gone.extend(line.pop_front());
         }
+        // One came in, so that no more than there were plus one can have left.
+        state.count = state.count + 1 - gone.len();
+        if state.count > self.settings.max {
+            gone.extend(state.remove_oldest());
+        }
+        state.forget_empty_lines(self.settings.max);
         drop(state);
         close_all(gone);
     }
@@ -95,12 +107,15 @@ impl Idle {
     pub(crate) fn prune(&self) -> Option<Instant> {
         let mut gone = Vec::new();
         let mut state = self.lock();
+        let mut count = 0;
         state.by_key.retain(|_, line| {
-            self.remove_expired(line, &mut gone);
+            remove_expired(line, self.settings.timeout, &mut gone);
             // Their tasks have ended, so dropping them here costs nothing.
             line.retain(|waiting| !waiting.connection.is_closed());
+            count += line.len();
             !line.is_empty()
         });
+        state.count = count;
         let oldest = state
             .by_key
             .values()
@@ -123,18 +138,38 @@ impl Idle {
         }
     }
 
-    /// Those that have waited longest come first, so it ends at the first one that may stay.
-    fn remove_expired(&self, line: &mut Line, gone: &mut Vec<Waiting>) {
-        while let Some(oldest) = line.front()
-            && oldest.since.elapsed() >= self.settings.timeout
-        {
-            gone.extend(line.pop_front());
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held leaves whole connections in whole lists.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes out the connection that has been idle longest, over all keys.
+    fn remove_oldest(&mut self) -> Option<Waiting> {
+        let since = |line: &Line| line.front().map(|waiting| waiting.since);
+        let lines = self.by_key.values_mut().filter(|line| !line.is_empty());
+        let removed = lines.min_by_key(|line| since(line))?.pop_front()?;
+        self.count -= 1;
+        Some(removed)
+    }
+
+    /// Keeps a client that visits ever new hosts from remembering all of them. There are at most
+    /// `max` lines that are not empty, so a walk over all of them removes at least as many.
+    fn forget_empty_lines(&mut self, max: usize) {
+        const ALWAYS_ALLOWED: usize = 64;
+        if self.by_key.len() > max.saturating_mul(2).max(ALWAYS_ALLOWED) {
+            self.by_key.retain(|_, line| !line.is_empty());
+        }
+    }
+}
+
+/// Those that have waited longest come first, so it ends at the first one that may stay.
+fn remove_expired(line: &mut Line, timeout: Duration, gone: &mut Vec<Waiting>) {
+    while let Some(oldest) = line.front()
+        && oldest.since.elapsed() >= timeout
+    {
+        gone.extend(line.pop_front());
     }
 }
 

@@ -34,7 +34,7 @@ use crate::{
 /// have given that one up, or dials. So there are never more connections to an origin than there
 /// were exchanges at a time. A connection is idle again once its response has been read to the end,
 /// and is closed if that never happens, after an HTTP/1.0 response, and after
-/// [`idle_timeout`](TransportConfig::idle_timeout).
+/// [`idle_timeout`](TransportConfig::idle_timeout) or when there are too many.
 ///
 /// ```
 /// use pr_backend_hyper::Http1Pool;
@@ -63,12 +63,14 @@ pub(crate) struct Shared {
 impl Http1Pool {
     /// A pool without connections.
     ///
-    /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout) and
-    /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin).
+    /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout),
+    /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin) and
+    /// [`max_idle`](TransportConfig::max_idle).
     pub fn new(config: &TransportConfig, connector: Connector) -> Self {
         let settings = Settings {
             timeout: config.idle_timeout,
             max_per_key: config.max_idle_per_origin,
+            max: config.max_idle,
         };
         Self {
             connector,
@@ -118,8 +120,9 @@ impl Http1Pool {
         self.send_first(connected, message).await
     }
 
-    /// Refuses new exchanges, ends those in flight with kind [`Closed`](pr_core::ErrorKind::Closed), closes
-    /// every connection, and returns when the tasks behind them have ended.
+    /// Refuses new exchanges, ends those in flight with kind
+    /// [`Closed`](pr_core::ErrorKind::Closed), closes every connection, and returns when the tasks
+    /// behind them have ended.
     ///
     /// The tasks on a current-thread runtime other than the caller's are told to end but not waited
     /// for, because they can end only while somebody drives that runtime.
@@ -208,5 +211,60 @@ impl fmt::Debug for Http1Pool {
             .field("idle", &self.shared.idle)
             .field("closed", &self.shared.tasks.is_shut_down())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+    use pr_core::{ErrorKind, ProtocolChoice};
+    use pr_testkit::Server;
+    use url::Url;
+
+    use super::*;
+
+    fn request(method: Method, url: &Url) -> ExchangeRequest {
+        let key = ConnectionKey::new(url, None, true, ProtocolChoice::Negotiate).unwrap();
+        ExchangeRequest::new(method, url.as_str().parse().unwrap(), key)
+    }
+
+    /// The moment in which a connection is lost but its task has not noticed: on one thread, the
+    /// task cannot end before the request has been handed to it.
+    #[tokio::test]
+    async fn a_request_that_was_not_begun_takes_another_connection() {
+        let server = Server::start();
+        let url = Url::parse(&server.url("/post")).unwrap();
+        let config = TransportConfig::default();
+        let pool = Http1Pool::new(&config, Connector::new(&config).unwrap());
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let first = request(Method::POST, &url);
+            ids.push(pool.exchange(first).await.unwrap().connection.id);
+
+            let key = request(Method::POST, &url).key;
+            let lost = pool.shared.take_idle(&key).await.unwrap();
+            lost.lose();
+            pool.shared.give_back(key, lost);
+        }
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(server.ledger().requests().len(), 2);
+
+        // The same on a connection that was never used is told, not tried again.
+        let second = request(Method::POST, &url);
+        let connected = pool
+            .connector
+            .connect(&second.key, Alpn::Http1)
+            .await
+            .unwrap();
+        let connection = Connection::open(connected, &second.key, &pool.shared.tasks)
+            .await
+            .unwrap();
+        connection.lose();
+        let message = Message::new(second).await.unwrap();
+        let outcome = connection.send(message, &pool.shared).await;
+        let error = outcome.map_err(Unsent::into_error).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert!(!error.may_have_been_processed());
+        assert!(!error.was_on_reused_connection());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, task::AtomicWaker};
 use http_body::{Frame, SizeHint};
 use pr_core::{BackendError, BoxError, ByteStream, ErrorKind, Progress, Stage};
 
@@ -134,15 +134,29 @@ impl Upload {
     }
 }
 
-/// What becomes of an upload: unfinished, unless it says otherwise.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.fate.set(State::Abandoned);
+        }
+    }
+}
+
+/// What becomes of an upload.
 #[derive(Default)]
-pub(crate) struct Fate(Mutex<State>);
+pub(crate) struct Fate {
+    state: Mutex<State>,
+    /// Of the one who waits for the end of the upload.
+    waker: AtomicWaker,
+}
 
 #[derive(Default)]
 enum State {
     #[default]
     Unfinished,
     Complete,
+    /// The connection had no use for the rest.
+    Abandoned,
     /// With the reason, until somebody takes it.
     Failed(Option<BackendError>),
 }
@@ -156,16 +170,27 @@ impl Fate {
     pub(crate) fn take_failure(&self) -> Option<BackendError> {
         match &mut *self.lock() {
             State::Failed(reason) => reason.take(),
-            State::Unfinished | State::Complete => None,
+            State::Unfinished | State::Complete | State::Abandoned => None,
+        }
+    }
+
+    /// Waits for the end of the upload; `false` if it did not get away whole.
+    pub(crate) fn poll_complete(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.waker.register(cx.waker());
+        match *self.lock() {
+            State::Unfinished => Poll::Pending,
+            State::Complete => Poll::Ready(true),
+            State::Abandoned | State::Failed(_) => Poll::Ready(false),
         }
     }
 
     fn set(&self, state: State) {
         *self.lock() = state;
+        self.waker.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

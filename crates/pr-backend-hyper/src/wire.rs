@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures::task::AtomicWaker;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use pr_connect::Stream;
@@ -26,17 +27,52 @@ pub(crate) struct Wire {
 
 /// Whether the peer has not taken all that was written.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Backlog(Arc<AtomicBool>);
+pub(crate) struct Backlog(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    stuck: AtomicBool,
+    gone: AtomicBool,
+    /// Of the one who waits for the peer to take what is stuck.
+    waker: AtomicWaker,
+}
 
 impl Backlog {
     pub(crate) fn exists(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.stuck.load(Ordering::Acquire)
     }
 
-    /// hyper writes until nothing is left or the socket takes no more.
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.0.store(written.is_pending(), Ordering::Release);
+    /// Waits until nothing is stuck; `false` if the connection ended before.
+    pub(crate) fn poll_cleared(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        if !self.exists() {
+            return Poll::Ready(true);
+        }
+        self.0.waker.register(cx.waker());
+        if !self.exists() {
+            Poll::Ready(true)
+        } else if self.0.gone.load(Ordering::Acquire) {
+            Poll::Ready(false)
+        } else {
+            Poll::Pending
+        }
+    }
+
+    /// hyper writes until nothing is left or the socket takes no more. After an error, what is left
+    /// stays.
+    fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let stuck = !matches!(written, Poll::Ready(Ok(_)));
+        if self.exists() != stuck {
+            self.0.stuck.store(stuck, Ordering::Release);
+            self.0.waker.wake();
+        }
         written
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.backlog.0.gone.store(true, Ordering::Release);
+        self.backlog.0.waker.wake();
     }
 }
 

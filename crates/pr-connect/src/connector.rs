@@ -63,7 +63,6 @@ impl Connector {
         config.validate()?;
         let resolver = Resolver::new();
         let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE_AFTER));
         tcp.set_keepalive_interval(Some(KEEPALIVE_EVERY));
@@ -89,12 +88,13 @@ impl Connector {
     /// Dropping the future closes whatever it had opened; a look-up by the system's resolver that
     /// has begun ends by itself on a thread of the runtime.
     ///
-    /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect),
-    /// [`Tls`](pr_core::ErrorKind::Tls), or [`Proxy`](pr_core::ErrorKind::Proxy) for everything that goes wrong
-    /// before the proxy has been passed; [`Timeout`](pr_core::ErrorKind::Timeout) in the phase
-    /// [`Connect`](TimeoutPhase::Connect), with a message that says in which part, when the
-    /// settings' `connect_timeout` has passed; [`Config`](pr_core::ErrorKind::Config) if the machine has no
-    /// CA certificates to verify with. Nothing of a request has been sent in any of them.
+    /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect) or
+    /// [`Tls`](pr_core::ErrorKind::Tls); [`Proxy`](pr_core::ErrorKind::Proxy) for everything that
+    /// goes wrong before the proxy has been passed; [`Config`](pr_core::ErrorKind::Config) if the
+    /// machine has no CA certificates to verify with. When the settings' `connect_timeout` has
+    /// passed, it is a [`Timeout`](pr_core::ErrorKind::Timeout) in the phase
+    /// [`Connect`](TimeoutPhase::Connect) whose message says in which part. Nothing of a request
+    /// has been sent in any of them.
     pub async fn connect(
         &self,
         key: &ConnectionKey,

@@ -25,7 +25,7 @@ mod proxy;
 mod resolver;
 mod stream;
 
-pub use pr_tls::Alpn;
+pub use pr_tls::{Alpn, tls_failure};
 
 pub use self::{
     connected::{Connected, Protocol},

@@ -45,7 +45,16 @@ use crate::{
 /// [`ErrorKind`](crate::ErrorKind) describes, with its cause as `source()`. A backend sets the
 /// [`Delivery`](crate::Delivery) as well as it knows; where it cannot tell, it leaves
 /// [`Delivery::Unknown`](crate::Delivery::Unknown). Backend name and URL are filled in by the
-/// caller. A backend never panics on what a user or a peer sends.
+/// caller. On a connection that had carried a request before, the error
+/// [says so](BackendError::on_reused_connection).
+///
+/// The caller sends an exchange once more, with `fresh_connection` set, if it failed with kind
+/// [`Closed`](crate::ErrorKind::Closed), the body can be reopened, and either the delivery is not
+/// `Unknown` (for instance a stream that a GOAWAY left out), or the connection had carried a request
+/// before and the method is idempotent. So a backend need not, and must not, send anything again of
+/// which a byte was written. It may move a request of which nothing was to another connection.
+///
+/// A backend never panics on what a user or a peer sends.
 ///
 /// **Progress.** The backend moves [`ExchangeRequest::progress`] along, so that a deadline's error
 /// can say what the request was waiting for and whether it had been sent.

@@ -44,10 +44,10 @@ struct Inner {
 
 /// What went wrong, in terms that mean the same on every backend.
 ///
-/// *Retry* says what may be assumed when the request's
-/// [`delivery`](BackendError::delivery) is [`Unknown`](Delivery::Unknown): "idempotent" means that
-/// sending again is safe for idempotent methods (RFC 9110, section 9.2.2), "any" for all of them,
-/// "no" that the same request would fail the same way.
+/// *Retry* says whether trying again makes sense: "no" means that the same request would fail the
+/// same way, "yes" that it may not. Whether it is *safe* is for the error's
+/// [`delivery`](BackendError::delivery) to say, whatever the kind: where that is
+/// [`Unknown`](Delivery::Unknown), only for idempotent methods (RFC 9110, section 9.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -57,20 +57,20 @@ pub enum ErrorKind {
     Unsupported,
     /// The client or backend is set up wrongly, or no runtime is there. Retry: no.
     Config,
-    /// The host's name could not be resolved. Retry: any.
+    /// The host's name could not be resolved. Retry: yes.
     Dns,
-    /// No connection to the peer could be made. Retry: any.
+    /// No connection to the peer could be made. Retry: yes.
     Connect,
     /// The TLS handshake failed, or the certificate is not acceptable. Retry: no.
     Tls,
-    /// The proxy refused or failed. Retry: any.
+    /// The proxy refused or failed. Retry: yes.
     Proxy,
-    /// Time ran out; [`timeout_phase`](BackendError::timeout_phase) says in what. Retry: idempotent.
+    /// Time ran out; [`timeout_phase`](BackendError::timeout_phase) says in what. Retry: yes.
     Timeout,
     /// The connection ended before the response's head was there, or the backend was closed.
-    /// Retry: idempotent.
+    /// Retry: yes.
     Closed,
-    /// The connection ended in the middle of the response's body. Retry: idempotent.
+    /// The connection ended in the middle of the response's body. Retry: yes.
     Truncated,
     /// The peer broke the protocol. Retry: no.
     Protocol,
@@ -80,11 +80,11 @@ pub enum ErrorKind {
     Redirect,
     /// The response's content is not what it was asked to be read as. Retry: no.
     Decode,
-    /// The request's own body failed while it was read. Retry: idempotent.
+    /// The request's own body failed while it was read. Retry: yes.
     Body,
     /// The status is 4xx or 5xx and the caller asked for that to be an error. Retry: by status.
     Status,
-    /// The request was cancelled from this side. Retry: idempotent.
+    /// The request was cancelled from this side. Retry: yes.
     Cancelled,
     /// Anything else; see the message and the source. Retry: no.
     Other,

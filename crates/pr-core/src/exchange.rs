@@ -16,8 +16,8 @@ use crate::{BackendError, ByteStream, ConnectionKey, Progress, gather::Gather};
 
 /// What a backend is asked to send: one validated request over one route.
 ///
-/// See [`Backend`](crate::Backend) for what a backend does with each field.
-#[derive(Debug)]
+/// See [`Backend`](crate::Backend) for what a backend does with each field. `Debug` output shows
+/// neither query nor header values.
 #[non_exhaustive]
 pub struct ExchangeRequest {
     /// The method.
@@ -52,6 +52,21 @@ impl ExchangeRequest {
             fresh_connection: false,
             progress: Progress::new(),
         }
+    }
+}
+
+impl fmt::Debug for ExchangeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExchangeRequest")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("body", &self.body)
+            .field("key", &self.key)
+            .field("deadline", &self.deadline)
+            .field("fresh_connection", &self.fresh_connection)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,7 +118,6 @@ impl fmt::Debug for OutgoingBody {
 /// response.version = Version::HTTP_2;
 /// assert_eq!(response.body.size_hint(), Some(5));
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct ExchangeResponse {
     /// The status.
@@ -134,6 +148,18 @@ impl ExchangeResponse {
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = IncomingBody::full(body.into());
         self
+    }
+}
+
+impl fmt::Debug for ExchangeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExchangeResponse")
+            .field("status", &self.status)
+            .field("version", &self.version)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("body", &self.body)
+            .field("connection", &self.connection)
+            .finish()
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Progress(Arc<AtomicU8>);
 
 /// A stage of one exchange, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum Stage {
     /// Waits for a thread, a stream or a place in the pool. The stage at the start.

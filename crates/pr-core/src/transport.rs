@@ -29,6 +29,9 @@ pub struct TransportConfig {
     pub idle_timeout: Duration,
     /// How many idle HTTP/1.1 connections are kept to one origin. Default: 256.
     pub max_idle_per_origin: usize,
+    /// How many idle connections are kept in all, over every origin; the one that has been idle
+    /// longest goes first. Default: 512.
+    pub max_idle: usize,
     /// How many HTTP/2 connections are opened to one origin at most. Default: 2. h2 only.
     pub http2_connections_per_origin: usize,
     /// Whether `http://` means HTTP/2 without asking (RFC 9113, section 3.3). Default: no. h2 only.
@@ -45,6 +48,7 @@ impl Default for TransportConfig {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(90),
             max_idle_per_origin: 256,
+            max_idle: 512,
             http2_connections_per_origin: 2,
             http2_prior_knowledge: false,
             max_threads: 64,
@@ -74,6 +78,12 @@ impl TransportConfig {
     /// Sets [`max_idle_per_origin`](Self::max_idle_per_origin).
     pub fn max_idle_per_origin(mut self, count: usize) -> Self {
         self.max_idle_per_origin = count;
+        self
+    }
+
+    /// Sets [`max_idle`](Self::max_idle).
+    pub fn max_idle(mut self, count: usize) -> Self {
+        self.max_idle = count;
         self
     }
 

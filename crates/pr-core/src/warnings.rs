@@ -1,8 +1,9 @@
 //! What a backend's user should know but need not stop for, said once each.
 
 use std::{
+    borrow::Cow,
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Something that works otherwise than it was asked to.
@@ -14,6 +15,18 @@ pub enum Warning {
         /// The backend.
         backend: &'static str,
     },
+    /// HTTP/2 by prior knowledge was asked for, and the backend cannot do that.
+    PriorKnowledgeUnsupported {
+        /// The backend.
+        backend: &'static str,
+    },
+    /// Something else, in a backend's own words.
+    Other {
+        /// The backend.
+        backend: &'static str,
+        /// What it does otherwise, and what to do about it.
+        message: Cow<'static, str>,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -24,6 +37,12 @@ impl fmt::Display for Warning {
                 "http2(true) has no effect: the {backend} backend speaks HTTP/1.1 only; \
                  the h2 backend speaks HTTP/2"
             ),
+            Self::PriorKnowledgeUnsupported { backend } => write!(
+                f,
+                "http2_prior_knowledge(true) has no effect: the {backend} backend does not speak \
+                 HTTP/2 over plain TCP; the h2 backend does"
+            ),
+            Self::Other { backend, message } => write!(f, "{backend}: {message}"),
         }
     }
 }
@@ -32,31 +51,35 @@ impl fmt::Display for Warning {
 /// raised and can be read from then on.
 ///
 /// ```
-/// let warnings = pr_core::Warnings::default();
-/// assert!(warnings.list("hyper").is_empty());
-/// warnings.http2_unsupported("hyper");
-/// warnings.http2_unsupported("hyper");
-/// assert_eq!(warnings.list("hyper").len(), 1);
+/// use pr_core::{Warning, Warnings};
+///
+/// let warnings = Warnings::default();
+/// assert!(warnings.list().is_empty());
+/// warnings.raise(Warning::Http2Unsupported { backend: "hyper" });
+/// warnings.raise(Warning::Http2Unsupported { backend: "hyper" });
+/// assert_eq!(warnings.list().len(), 1);
 /// ```
 #[derive(Debug, Default)]
 pub struct Warnings {
-    http2_unsupported: AtomicBool,
+    raised: Mutex<Vec<Warning>>,
 }
 
 impl Warnings {
-    /// Raises [`Warning::Http2Unsupported`].
-    pub fn http2_unsupported(&self, backend: &'static str) {
-        if !self.http2_unsupported.swap(true, Ordering::Relaxed) {
-            tracing::warn!(backend, "{}", Warning::Http2Unsupported { backend });
+    /// Raises a warning, unless it has been raised before.
+    pub fn raise(&self, warning: Warning) {
+        let mut raised = self.lock();
+        if !raised.contains(&warning) {
+            tracing::warn!("{warning}");
+            raised.push(warning);
         }
     }
 
-    /// The warnings that have been raised, for the backend of this name.
-    pub fn list(&self, backend: &'static str) -> Vec<Warning> {
-        let mut raised = Vec::new();
-        if self.http2_unsupported.load(Ordering::Relaxed) {
-            raised.push(Warning::Http2Unsupported { backend });
-        }
-        raised
+    /// The warnings that have been raised.
+    pub fn list(&self) -> Vec<Warning> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Warning>> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

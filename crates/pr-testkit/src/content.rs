@@ -35,13 +35,11 @@ pub fn bytes(length: usize) -> Bytes {
     if length <= PERIOD {
         return slice(0, length);
     }
-    TABLE[..PERIOD]
-        .iter()
-        .copied()
-        .cycle()
-        .take(length)
-        .collect::<Vec<u8>>()
-        .into()
+    let mut whole = Vec::with_capacity(length);
+    while whole.len() < length {
+        whole.extend_from_slice(&slice(whole.len() as u64, length - whole.len()));
+    }
+    whole.into()
 }
 
 /// Up to `length` bytes of the content from `offset` on, without copying; at most one period, so

@@ -69,6 +69,7 @@
 //! | `/json` `/html` | a document |
 //! | `/trailers` | a body and trailer fields; HTTP/1.1 clients have to send `TE: trailers` |
 //! | `/upload` | reads a body of any size at constant memory; its length and [FNV-1a hash](content::fnv1a64) as JSON |
+//! | `/early` | an answer before the body is read; reads on meanwhile |
 //!
 //! The echo is an object with `method`, `url`, `args` (a list of pairs, in order, repeated names
 //! kept), `headers` (likewise), `data` (the body; `data_encoding` says whether as `utf-8` or

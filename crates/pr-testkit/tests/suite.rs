@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method};
 use pr_core::{
-    Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
+    Backend, BackendError, Capabilities, Capability, ErrorKind, ExchangeRequest, ExchangeResponse,
     IncomingBody, OutgoingBody,
 };
 use pr_testkit::conformance::{self, CASES};
@@ -65,7 +65,7 @@ fn a_backend_that_can_do_nothing_still_has_a_contract() {
             "the_name_is_one_lower_case_word",
             "input_errors_are_typed",
             "what_the_backend_cannot_do_is_refused",
-            "errors_name_backend_and_url_and_no_secret",
+            "input_errors_tell_no_secret",
             "a_closed_backend_refuses",
         ]
     );
@@ -189,7 +189,7 @@ fn broken_promises_are_noticed() {
         "sequential_requests_share_a_connection",
         "large_bodies_stream_at_bounded_memory",
         "bad_certificates_are_tls_errors",
-        "a_hundred_requests_share_connections",
+        "http2_is_spoken_where_promised",
     ] {
         assert_fails(case, pretender.clone());
     }
@@ -199,4 +199,61 @@ fn broken_promises_are_noticed() {
 #[should_panic(expected = "there is no case \"no_such_case\"")]
 fn an_unknown_case_is_a_failure() {
     conformance::run("no_such_case", |_| Arc::new(MemoryBackend::routes()));
+}
+
+/// A backend all of whose handshakes fail, with the error that it makes of the request.
+fn failing_handshakes(
+    error: impl Fn(&ExchangeRequest) -> BackendError + Send + Sync + 'static,
+) -> MemoryBackend {
+    MemoryBackend::handling(move |request| {
+        let error = error(&request);
+        async move { Err::<ExchangeResponse, _>(error) }
+    })
+    .with_capabilities(Capabilities::of(&[
+        Capability::Http1,
+        Capability::Tls,
+        Capability::Network,
+    ]))
+}
+
+#[test]
+fn errors_that_tell_a_secret_are_noticed() {
+    let tls = |message: String| BackendError::new(ErrorKind::Tls, message);
+    let name = "tls_errors_tell_no_secret";
+    let discreet = failing_handshakes(move |_| tls("no".to_owned()).with_source("no"));
+    conformance::run(name, move |_| Arc::new(discreet.clone()));
+
+    let header = failing_handshakes(move |request| tls(format!("{:?}", request.headers["x-key"])));
+    assert_fails(name, header);
+    let basic = failing_handshakes(move |request| {
+        let shown = request
+            .headers
+            .get("authorization")
+            .map(HeaderValue::as_bytes);
+        tls(String::from_utf8_lossy(shown.unwrap_or_default()).into_owned())
+    });
+    assert_fails(name, basic);
+    let query = failing_handshakes(move |request| {
+        tls("no".to_owned()).with_source(request.uri.to_string())
+    });
+    assert_fails(name, query);
+    let body = failing_handshakes(move |request| {
+        let OutgoingBody::Full(bytes) = &request.body else {
+            panic!("the request has a body");
+        };
+        tls("no".to_owned()).with_source(format!("{:?}", bytes.to_vec()))
+    });
+    assert_fails(name, body);
+}
+
+#[test]
+fn bodies_that_outlive_their_backend_are_noticed() {
+    // The suite's handle is not the last one, so that dropping it ends nothing.
+    let network = Capabilities::of(&[
+        Capability::Http1,
+        Capability::StreamingDownload,
+        Capability::Network,
+    ]);
+    let immortal = MemoryBackend::routes().with_capabilities(network);
+    assert_fails("dropping_ends_a_body_that_is_being_read", immortal);
 }

@@ -20,19 +20,33 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 /// assert!(error.message().contains("closed the connection"));
 /// ```
 pub fn handshake_error(error: io::Error) -> BackendError {
-    let message = match rustls_error(&error) {
-        Some(error) => describe(error),
+    let message = match tls_failure(&error) {
+        Some(message) => message,
         None if ended(&error) => "the peer closed the connection during the TLS handshake".into(),
         None => "the connection failed during the TLS handshake".into(),
     };
     BackendError::new(ErrorKind::Tls, message).with_source(error)
 }
 
-fn rustls_error(error: &io::Error) -> Option<&Error> {
-    let mut cause: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as _);
+/// What went wrong in TLS, in words, if TLS is somewhere among the causes of an error.
+///
+/// For the errors of a connection whose handshake seemed complete: in TLS 1.3 a peer that wants a
+/// client certificate, for one, refuses only after the client is done (RFC 8446, section 4.4.2.4).
+///
+/// ```
+/// use std::io;
+/// use pr_tls::{rustls, tls_failure};
+///
+/// let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+/// let error = io::Error::new(io::ErrorKind::InvalidData, alert);
+/// assert_eq!(tls_failure(&error).unwrap(), "the peer asks for a client certificate");
+/// assert!(tls_failure(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
+/// ```
+pub fn tls_failure(error: &(dyn StdError + 'static)) -> Option<Cow<'static, str>> {
+    let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref::<Error>() {
-            return Some(found);
+            return Some(describe(found));
         }
         // An `io::Error` in the chain hides what it wraps from `source()`.
         cause = match error

@@ -36,6 +36,6 @@ pub use rustls;
 
 pub use self::{
     context::{Alpn, TlsContext},
-    handshake::handshake_error,
+    handshake::{handshake_error, tls_failure},
     server_name::server_name,
 };

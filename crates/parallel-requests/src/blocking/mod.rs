@@ -26,7 +26,6 @@ use crate::{Batch, BatchItem, ClientBuilder, ConfigurationError, Selection};
 /// where blocking would stop other tasks, it returns an error. Dropping it is fine anywhere.
 #[derive(Debug)]
 pub struct ParallelRequests {
-    // Before the runtime, so that it is dropped before it.
     client: crate::ParallelRequests,
     runtime: Option<Runtime>,
 }
@@ -93,7 +92,15 @@ impl ParallelRequests {
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<NormalizedResponse, BackendError> {
-        self.block_on(self.client.get(request))
+        self.send(RequestConfig::get(request))
+    }
+
+    /// As [`ParallelRequests::send`](crate::ParallelRequests::send); else as [`get`](Self::get).
+    pub fn send(
+        &self,
+        request: impl Into<RequestConfig>,
+    ) -> Result<NormalizedResponse, BackendError> {
+        self.block_on(self.client.send(request))
             .unwrap_or_else(|error| {
                 Err(
                     BackendError::new(ErrorKind::Config, "this cannot block here")

@@ -1,6 +1,6 @@
 //! Outcomes as they complete, as an iterator.
 
-use futures::executor::block_on;
+use pollster::block_on;
 
 use super::ParallelRequests;
 use crate::Outcome;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parallel_requests::{BackendError, ErrorKind, ParallelRequests, RequestConfig};
+use parallel_requests::{BackendError, Body, ErrorKind, ParallelRequests, RequestConfig};
 use pr_testkit::{Answer, MemoryBackend};
 use tokio::time::Instant;
 
@@ -141,6 +141,21 @@ async fn a_failure_takes_nothing_else_with_it() {
 }
 
 #[tokio::test]
+async fn a_panic_within_a_request_is_its_outcome_and_nobody_elses() {
+    let client = client(&MemoryBackend::always(Answer::ok()), 20);
+    let broken = || panic!("this body cannot be made");
+    let request = RequestConfig::post(url("b")).data(Body::factory(None, broken));
+    let batch = client
+        .request([RequestConfig::get(url("a")), request, url("c").into()])
+        .await;
+    assert_eq!(batch.successes().count(), 2);
+    assert_eq!(
+        batch.get(1).unwrap().error().unwrap().kind(),
+        ErrorKind::Other
+    );
+}
+
+#[tokio::test]
 async fn an_empty_batch_is_a_batch() {
     let client = client(&MemoryBackend::always(Answer::ok()), 20);
     let none: [&str; 0] = [];
@@ -154,14 +169,8 @@ async fn one_request_is_sent_as_it_is_described() {
     let backend = MemoryBackend::answering(|request| Answer::ok().body(request.method.to_string()));
     let client = client(&backend, 20);
     assert_eq!(client.get(url("x")).await.unwrap().text(), "GET");
-    assert_eq!(
-        client
-            .get(RequestConfig::put(url("x")))
-            .await
-            .unwrap()
-            .text(),
-        "PUT"
-    );
+    let put = client.send(RequestConfig::put(url("x"))).await;
+    assert_eq!(put.unwrap().text(), "PUT");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Which backend a client gets, why, and what is said when there is none.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parallel_requests::{ParallelRequests, Warning, available_backends};
 use pr_testkit::{Answer, MemoryBackend};
@@ -155,4 +155,20 @@ fn settings_that_cannot_work_are_refused_with_advice() {
         );
     }
     assert!(build(1_000_000).build().is_ok());
+
+    let error = build(1)
+        .header("connection", "close")
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("connection is not yours to set"), "{error}");
+    let error = build(1)
+        .idle_timeout(Duration::from_secs(1))
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("idle_timeout") && error.contains("own transport settings"),
+        "{error}"
+    );
 }

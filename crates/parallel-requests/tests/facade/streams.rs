@@ -107,3 +107,23 @@ async fn a_panic_of_the_input_reaches_the_caller() {
     let task = tokio::spawn(async move { while outcomes.next().await.is_some() {} });
     assert!(task.await.unwrap_err().is_panic());
 }
+
+#[test]
+fn a_runtime_that_ends_first_is_not_taken_for_the_end_of_the_input() {
+    let backend = MemoryBackend::always(Answer::hang());
+    let mut outcomes = client(&backend, 5).stream(endless().0);
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    first.block_on(async {
+        let waited = tokio::time::timeout(Duration::from_millis(20), outcomes.next()).await;
+        assert!(waited.is_err());
+    });
+    drop(first);
+    assert!(runtime().block_on(outcomes.next()).is_none());
+    assert!(outcomes.is_interrupted());
+}

@@ -1,6 +1,9 @@
 //! Exchanges that nobody waits for any more: each gives its thread back, whatever it was doing.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -12,8 +15,9 @@ use tokio::net::TcpListener;
 
 use crate::support::{PATIENCE, get, request, single, trusting};
 
-/// How soon a thread must be free again.
-const SOON: Duration = Duration::from_millis(500);
+/// How soon a thread must be free again. The promise is 500 ms; the rest is for a machine that is
+/// busy with other tests. A thread that is not stopped would not be free for 10 s, or ever.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Begins an exchange on the backend's only thread, drops it when it has come as far as `stage` and
 /// `begun` is done, and says how long the thread then took to carry another request.
@@ -179,9 +183,20 @@ async fn in_the_queue() {
     let backend = single();
     let mut running = Box::pin(get(&backend, server.url("/hang")));
     assert!(futures::poll!(&mut running).is_pending());
-    let mut queued = Box::pin(get(&backend, server.url("/anything/queued")));
+
+    let held = Arc::new(());
+    let mut upload = request(Method::POST, &server.url("/anything/queued"));
+    let content = stream::repeat(Arc::clone(&held)).map(|_| Ok(Bytes::from_static(b"x")));
+    upload.body = OutgoingBody::Stream {
+        stream: Box::pin(content),
+        length: None,
+    };
+    let mut queued = Box::pin(backend.exchange(upload));
     assert!(futures::poll!(&mut queued).is_pending());
     drop(queued);
+    // No thread has to come by for its memory to be free.
+    assert_eq!(Arc::strong_count(&held), 1);
+
     drop(running);
     let next = backend.request(server.url("/status/200")).await.unwrap();
     assert_eq!(next.status_code(), 200);

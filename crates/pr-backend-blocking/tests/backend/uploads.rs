@@ -158,23 +158,30 @@ async fn progress_tells_when_the_body_is_on_its_way() {
 }
 
 const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
+const ENOUGH: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbig";
 
 /// A server that answers the head of a request and takes nothing more, in one way or another.
-fn refusing(tls: bool, then: impl Fn(Script) -> Script) -> ScriptedServer {
+fn answering_early(tls: bool, answer: &str, then: impl Fn(Script) -> Script) -> ScriptedServer {
+    let answer = answer.to_owned();
     let mut server = ScriptedServer::builder();
     if tls {
         server = server.tls(TestCa::shared().localhost());
     }
     server
-        .connection(then(Script::new().expect_head().send(TOO_LARGE)))
-        .connection(Script::new().expect_head().send(TOO_LARGE).stall())
+        .connection(then(Script::new().expect_head().send(answer.clone())))
+        .connection(Script::new().expect_head().send(answer).stall())
         .start()
 }
 
 #[tokio::test]
 async fn an_early_answer_arrives_and_ends_the_upload_with_its_connection() {
-    for tls in [false, true] {
-        let server = refusing(tls, Script::stop_reading);
+    for (tls, answer) in [
+        (false, TOO_LARGE),
+        (false, ENOUGH),
+        (true, TOO_LARGE),
+        (true, ENOUGH),
+    ] {
+        let server = answering_early(tls, answer, Script::stop_reading);
         let produced = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&produced);
         let endless = Body::factory(None, move || {
@@ -188,7 +195,6 @@ async fn an_early_answer_arrives_and_ends_the_upload_with_its_connection() {
         let backend = backend();
         let request = RequestConfig::post(server.url("/")).data(endless);
         let response = backend.request(request).await.unwrap();
-        assert_eq!(response.status_code().as_u16(), 413);
         assert_eq!(response.text(), "big");
         assert_eq!(Arc::strong_count(&produced), 1, "the upload goes on");
         assert!(
@@ -204,24 +210,47 @@ async fn an_early_answer_arrives_and_ends_the_upload_with_its_connection() {
 
 #[tokio::test]
 async fn an_early_answer_to_a_body_of_known_length_arrives_too() {
-    for tls in [false, true] {
+    for (tls, answer) in [
+        (false, TOO_LARGE),
+        (false, ENOUGH),
+        (true, TOO_LARGE),
+        (true, ENOUGH),
+    ] {
         let pieces = || {
-            stream::repeat(Bytes::from(vec![7; 64 << 10]))
+            stream::repeat(Bytes::from(vec![7; 100_000]))
                 .map(Ok)
                 .take(1 << 20)
         };
         let bodies = [
             Body::from(vec![7; 32 << 20]),
-            Body::factory(Some(64 << 30), move || Box::pin(pieces())),
+            Body::factory(Some(100_000 << 20), move || Box::pin(pieces())),
         ];
         for body in bodies {
-            let server = refusing(tls, Script::stop_reading);
+            let server = answering_early(tls, answer, Script::stop_reading);
             let backend = backend();
             let request = RequestConfig::post(server.url("/")).data(body);
-            assert_eq!(backend.request(request).await.unwrap().status_code(), 413);
+            assert_eq!(backend.request(request).await.unwrap().text(), "big");
             let next = backend.request(server.url("/")).await.unwrap();
             assert!(!next.connection().reused);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_early_answer_of_a_peer_that_leaves_at_once_arrives_too() {
+    for tls in [false, true] {
+        let server = answering_early(tls, ENOUGH, Script::close);
+        let backend = backend();
+        let request = RequestConfig::post(server.url("/")).data(vec![7; 32 << 20]);
+        assert_eq!(backend.request(request).await.unwrap().text(), "big");
+        assert!(
+            !backend
+                .request(server.url("/"))
+                .await
+                .unwrap()
+                .connection()
+                .reused
+        );
     }
 }
 
@@ -241,30 +270,38 @@ async fn an_answer_that_is_no_error_does_not_end_the_upload() {
 }
 
 #[tokio::test]
-async fn an_expectation_is_waited_for() {
-    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+async fn an_expectation_is_met_refused_or_ignored() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    let post = |server: &ScriptedServer| {
+        let request = RequestConfig::post(server.url("/"));
+        request.header("expect", "100-continue").data("hello")
+    };
+    let backend = backend();
+
     let script = Script::new()
         .expect_head()
         .send(go_on)
         .expect("hello")
-        .send(answer)
-        .stall();
-    let server = ScriptedServer::once(script);
-    let request = RequestConfig::post(server.url("/"))
-        .header("expect", "100-continue")
-        .data("hello");
-    assert_eq!(backend().request(request).await.unwrap().text(), "ok");
+        .send(answer);
+    let met = ScriptedServer::once(script.stall());
+    assert_eq!(backend.request(post(&met)).await.unwrap().text(), "ok");
 
-    let refused = "HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n";
-    let server = ScriptedServer::once(Script::new().expect_head().send(refused).expect_end());
-    let request = RequestConfig::post(server.url("/"))
-        .header("expect", "100-continue")
-        .data("hello");
-    assert_eq!(backend().request(request).await.unwrap().status_code(), 417);
-    let connection = server.connections().remove(0);
+    let refusal = "HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n";
+    let script = Script::new().expect_head().send(refusal).expect_end();
+    let refused = ScriptedServer::once(script);
+    assert_eq!(
+        backend.request(post(&refused)).await.unwrap().status_code(),
+        417
+    );
+    let connection = refused.connections().remove(0);
     assert_eq!(
         connection.received.len(),
         connection.heads[0].as_str().len()
     );
+
+    // After a second of silence, the body is sent all the same.
+    let script = Script::new().expect_head().expect("hello").send(answer);
+    let ignored = ScriptedServer::once(script.stall());
+    assert_eq!(backend.request(post(&ignored)).await.unwrap().text(), "ok");
 }

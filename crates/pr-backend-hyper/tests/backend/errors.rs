@@ -4,7 +4,7 @@ use futures::StreamExt;
 use http::Method;
 use pr_backend_hyper::{Backend, BackendError, BackendExt, ErrorKind, RequestConfig};
 use pr_core::Delivery;
-use pr_testkit::{Script, ScriptedServer, TestCa, closed_port};
+use pr_testkit::{Script, ScriptedServer, Server, TestCa, closed_port};
 
 use crate::support::{backend, get, request};
 
@@ -165,6 +165,17 @@ async fn a_peer_that_speaks_first() {
     let server = ScriptedServer::once(Script::new().send("220 mail.example ESMTP\r\n").stall());
     let error = get(&backend(), &server.url("/")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test]
+async fn a_peer_that_wants_a_client_certificate() {
+    let server = Server::builder()
+        .tls(TestCa::shared().localhost())
+        .require_client_certificate(TestCa::shared())
+        .start();
+    let error = get(&backend(), &server.url("/")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Tls);
+    assert_eq!(error.message(), "the peer asks for a client certificate");
 }
 
 #[tokio::test]

@@ -15,3 +15,4 @@ mod runtimes;
 mod stale;
 mod support;
 mod uploads;
+mod warnings;

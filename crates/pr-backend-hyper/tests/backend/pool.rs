@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, future::join_all};
 use http::Method;
-use pr_backend_hyper::{Backend, BackendExt, HyperBackend, RequestConfig};
+use pr_backend_hyper::{Backend, BackendExt, HyperBackend, Proxy, RequestConfig};
 use pr_testkit::{Script, ScriptedServer, Server, TestCa};
 
 use crate::support::{PATIENCE, backend, get, request, trusting, wait_for_open};
@@ -159,6 +159,57 @@ async fn no_more_idle_connections_are_kept_than_allowed() {
     let backend = HyperBackend::with_config(config).unwrap();
     backend.request(server.url("/bytes/1")).await.unwrap();
     wait_for_open(&server, 2).await;
+}
+
+#[tokio::test]
+async fn over_all_origins_the_connection_that_is_idle_longest_goes_first() {
+    let servers = [Server::start(), Server::start(), Server::start()];
+    let backend = HyperBackend::with_config(trusting().max_idle(2)).unwrap();
+    for server in &servers {
+        backend.request(server.url("/bytes/1")).await.unwrap();
+    }
+    wait_for_open(&servers[0], 0).await;
+    for server in &servers[1..] {
+        let again = backend.request(server.url("/bytes/1")).await.unwrap();
+        assert!(again.connection().reused);
+    }
+
+    let backend = HyperBackend::with_config(trusting().max_idle(0)).unwrap();
+    backend.request(servers[0].url("/bytes/1")).await.unwrap();
+    wait_for_open(&servers[0], 0).await;
+}
+
+#[tokio::test]
+async fn what_has_expired_does_not_count() {
+    let server = Server::start();
+    let config = trusting()
+        .max_idle(1)
+        .idle_timeout(Duration::from_millis(100));
+    let backend = HyperBackend::with_config(config).unwrap();
+    backend.request(server.url("/bytes/1")).await.unwrap();
+    wait_for_open(&server, 0).await;
+    // One of them comes before the other's time is over, however slow the machine.
+    for _ in 0..100 {
+        let response = backend.request(server.url("/bytes/1")).await.unwrap();
+        if response.connection().reused {
+            return;
+        }
+    }
+    panic!("nothing is kept any more");
+}
+
+#[tokio::test]
+async fn ever_new_keys_are_not_remembered() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let server = ScriptedServer::always(Script::new().expect_head().send(answer).repeat());
+    let backend = HyperBackend::with_config(trusting().max_idle(1)).unwrap();
+    for user in 0..100 {
+        let proxy = Proxy::new(&format!("http://{user}:x@{}", server.authority())).unwrap();
+        let request = RequestConfig::get("http://origin.example/").proxy(proxy);
+        backend.request(request).await.unwrap();
+    }
+    let keys = format!("{backend:?}").matches("ConnectionKey").count();
+    assert!((1..100).contains(&keys), "{keys}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, stream};
 use http::Method;
 use pr_backend_hyper::{Backend, BackendError, BackendExt, Body, ErrorKind, RequestConfig};
 use pr_core::{BoxError, Delivery, OutgoingBody, Stage};
@@ -150,6 +150,21 @@ async fn an_early_answer_arrives_and_ends_the_upload_with_its_connection() {
 }
 
 #[tokio::test]
+async fn an_early_answer_to_a_body_that_pauses_ends_its_connection_too() {
+    let answer = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";
+    let server = ScriptedServer::always(Script::new().expect_head().send(answer).stall());
+    let backend = backend();
+    let paused = Body::one_shot(None, stream::pending());
+    let request = RequestConfig::post(server.url("/")).data(paused);
+    assert_eq!(backend.request(request).await.unwrap().status_code(), 401);
+    let next = backend
+        .request(RequestConfig::get(server.url("/")))
+        .await
+        .unwrap();
+    assert!(!next.connection().reused);
+}
+
+#[tokio::test]
 async fn an_early_answer_to_a_body_in_one_piece_ends_its_connection_too() {
     let answer = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig";
     let server = ScriptedServer::builder()
@@ -161,4 +176,127 @@ async fn an_early_answer_to_a_body_in_one_piece_ends_its_connection_too() {
     assert_eq!(backend.request(large).await.unwrap().status_code(), 413);
     let next = RequestConfig::get(server.url("/")).timeout(Duration::from_secs(20));
     assert!(!backend.request(next).await.unwrap().connection().reused);
+}
+
+const EARLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly";
+
+/// A body of 4 bytes, the second half of which comes when the latch is opened.
+fn in_two_halves(go: &Latch, second: Result<&'static str, &'static str>) -> Body {
+    let go = go.clone();
+    let first = stream::once(async { Ok(Bytes::from_static(b"ab")) });
+    let second = stream::once(async move {
+        assert!(go.wait(PATIENCE).await);
+        second
+            .map(|text| Bytes::from_static(text.as_bytes()))
+            .map_err(BoxError::from)
+    });
+    Body::one_shot(Some(4), first.chain(second))
+}
+
+#[tokio::test]
+async fn an_early_success_is_not_complete_before_the_upload_is() {
+    let go = Latch::new();
+    let script = Script::new()
+        .expect_head()
+        .expect_bytes(2)
+        .send(EARLY)
+        .expect_bytes(2);
+    let server = ScriptedServer::once(script.expect_head().send(EARLY).stall());
+    let backend = backend();
+    let post = RequestConfig::post(server.url("/")).data(in_two_halves(&go, Ok("cd")));
+    let mut response = backend.stream(post).await.unwrap();
+    assert_eq!(&response.next().await.unwrap().unwrap()[..], b"early");
+    assert!(
+        response.next().now_or_never().is_none(),
+        "the request is not complete"
+    );
+    go.open();
+    assert!(response.next().await.is_none());
+    // Now it is, and its connection is as good as ever.
+    let next = backend.request(server.url("/")).await.unwrap();
+    assert!(next.connection().reused);
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_after_an_early_success_is_still_a_failure() {
+    let go = Latch::new();
+    let script = Script::new()
+        .expect_head()
+        .expect_bytes(2)
+        .send(EARLY)
+        .open(&go)
+        .stall();
+    let server = ScriptedServer::once(script);
+    let body = in_two_halves(&go, Err("the disk is gone"));
+    let error = backend()
+        .request(RequestConfig::post(server.url("/")).data(body))
+        .await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Body, "{}", error.chain());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_after_an_early_success_is_a_failure() {
+    let never = Latch::new();
+    for body in [
+        in_two_halves(&never, Ok("cd")),
+        Body::from(vec![7; 32 << 20]),
+    ] {
+        let lose = Latch::new();
+        let script = Script::new()
+            .expect_head()
+            .send(EARLY)
+            .wait_for(&lose)
+            .reset();
+        let server = ScriptedServer::once(script);
+        let backend = backend();
+        let post = RequestConfig::post(server.url("/")).data(body);
+        let mut response = backend.stream(post).await.unwrap();
+        assert_eq!(&response.next().await.unwrap().unwrap()[..], b"early");
+        lose.open();
+        let error = response.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{}", error.chain());
+        assert!(error.may_have_been_processed());
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_after_an_early_success_has_had_enough() {
+    let never = Latch::new();
+    let answer =
+        "HTTP/1.1 200 OK\r\nconnection: keep-alive, Close\r\ncontent-length: 5\r\n\r\nearly";
+    let server = ScriptedServer::always(
+        Script::new()
+            .expect_head()
+            .expect_bytes(2)
+            .send(answer)
+            .stall(),
+    );
+    let post = RequestConfig::post(server.url("/")).data(in_two_halves(&never, Ok("cd")));
+    assert_eq!(backend().request(post).await.unwrap().text(), "early");
+}
+
+#[tokio::test]
+async fn an_early_success_waits_for_a_body_in_one_piece_too() {
+    const LENGTH: usize = 32 << 20;
+    let answered = Latch::new();
+    let read_on = Latch::new();
+    let script = Script::new()
+        .expect_head()
+        .send(EARLY)
+        .open(&answered)
+        .wait_for(&read_on)
+        .expect_bytes(LENGTH)
+        .stall();
+    let server = ScriptedServer::once(script);
+    let backend = backend();
+    let post = RequestConfig::post(server.url("/")).data(vec![7; LENGTH]);
+    let mut response = backend.stream(post).await.unwrap();
+    assert_eq!(&response.next().await.unwrap().unwrap()[..], b"early");
+    assert!(
+        response.next().now_or_never().is_none(),
+        "the request is not complete"
+    );
+    read_on.open();
+    assert!(response.next().await.is_none());
 }

@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use parallel_requests::{Certificate, ParallelRequests, Roots, pr_core::Capability};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
+use parallel_requests::{Certificate, ParallelRequests, RequestConfig, Roots, pr_core::Capability};
 
 use crate::{
     args::FetchArgs,
@@ -12,11 +12,13 @@ use crate::{
 
 /// Makes the client. Whatever is wrong here is wrong with the command line.
 pub(super) fn build(args: &FetchArgs) -> Result<ParallelRequests, CommandError> {
+    let headers = headers(&args.header)?;
+    check(args.method.as_ref(), &headers)?;
     let mut builder = ParallelRequests::builder()
         .backend(args.backend.as_str())
         .concurrency(args.concurrency)
         .http2_prior_knowledge(args.http2_prior_knowledge)
-        .headers(headers(&args.header)?);
+        .headers(headers);
     if let Some(limit) = args.timeout {
         builder = builder.timeout(limit);
     }
@@ -41,6 +43,19 @@ pub(super) fn build(args: &FetchArgs) -> Result<ParallelRequests, CommandError> 
         )));
     }
     Ok(client)
+}
+
+/// Refuses at once what every single request would be refused for.
+fn check(method: Option<&Method>, headers: &HeaderMap) -> Result<(), CommandError> {
+    let mut headers = headers.clone();
+    // Whether this one is right depends on the body.
+    headers.remove(CONTENT_LENGTH);
+    let mut request = RequestConfig::get("http://localhost/").headers(headers);
+    if let Some(method) = method {
+        request = request.method(method.clone());
+    }
+    let checked = request.check();
+    checked.map_err(|error| CommandError::Usage(error.message().to_owned()))
 }
 
 /// Reads `Name: value` fields. A field that is none is not shown, for it may hold a secret.

@@ -138,7 +138,7 @@ async fn send(
     keep_body: bool,
 ) -> Result<Answer, BackendError> {
     if keep_body {
-        let response = client.get(request).await?;
+        let response = client.send(request).await?;
         return Ok(Answer {
             url: response.url().as_str().into(),
             status: response.status_code(),

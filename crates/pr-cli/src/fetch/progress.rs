@@ -1,8 +1,8 @@
 //! The progress bar, for those who sit before a terminal.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar where the number of requests is known, a count where it is not, and nothing where
 /// standard error is no terminal.
@@ -10,8 +10,8 @@ pub(super) struct Progress {
     bar: ProgressBar,
 }
 
-const KNOWN: &str = "{bar:30} {human_pos}/{human_len} {percent}%  {per_sec}, {eta} left{msg}";
-const UNKNOWN: &str = "{spinner} {human_pos} done  {per_sec}, {elapsed}{msg}";
+const KNOWN: &str = "{bar:30} {human_pos}/{human_len} {percent}%  {rate}, {eta} left{msg}";
+const UNKNOWN: &str = "{spinner} {human_pos} done  {rate}, {elapsed}{msg}";
 
 /// So that the clock goes on while nothing completes.
 const TICK: Duration = Duration::from_millis(200);
@@ -31,7 +31,7 @@ impl Progress {
         let template = if total.is_some() { KNOWN } else { UNKNOWN };
         let style = ProgressStyle::with_template(template)
             .expect("the templates are constant, and a test reads both");
-        bar.set_style(style.progress_chars("━╸ "));
+        bar.set_style(style.progress_chars("━╸─").with_key("rate", rate));
         bar.enable_steady_tick(TICK);
         Self { bar }
     }
@@ -55,6 +55,11 @@ impl Progress {
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Without the digits that nobody can read while they change.
+fn rate(state: &ProgressState, out: &mut dyn Write) {
+    let _ = write!(out, "{:.0}/s", state.per_sec());
 }
 
 #[cfg(test)]

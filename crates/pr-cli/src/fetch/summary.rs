@@ -78,8 +78,25 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
+/// How far a value stands from the left, and how far to the right it may reach.
+const INDENT: usize = 15;
+const WIDTH: usize = 80;
+
+/// A label and its value, whose further lines stand below its first.
 fn line(f: &mut fmt::Formatter<'_>, label: &str, value: impl fmt::Display) -> fmt::Result {
-    write!(f, "\n  {label:<12} {value}")
+    write!(f, "\n  {label:<12}")?;
+    let mut column = INDENT - 1;
+    for word in value.to_string().split(' ') {
+        let width = word.chars().count();
+        if column > INDENT && column + 1 + width > WIDTH {
+            write!(f, "\n{:INDENT$}{word}", "")?;
+            column = INDENT + width;
+        } else {
+            write!(f, " {word}")?;
+            column += 1 + width;
+        }
+    }
+    Ok(())
 }
 
 /// `200: 990, 404: 10`.
@@ -92,5 +109,39 @@ impl<K: fmt::Display> fmt::Display for Counts<'_, K> {
             write!(f, "{separator}{key}: {}", HumanCount(count))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Line<'a>(&'a str);
+
+    impl fmt::Display for Line<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            line(f, "label", self.0)
+        }
+    }
+
+    #[test]
+    fn long_values_go_on_below_their_beginning() {
+        assert_eq!(Line("a b").to_string(), "\n  label        a b");
+        let long = "word ".repeat(30);
+        let text = Line(long.trim_end()).to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{text}");
+        assert_eq!(lines[0].len(), INDENT + "word ".repeat(13).len() - 1);
+        assert!(
+            lines[1..]
+                .iter()
+                .all(|line| line.starts_with("               word"))
+        );
+        let longest = "x".repeat(200);
+        assert_eq!(
+            Line(&longest).to_string(),
+            format!("\n  label        {longest}")
+        );
     }
 }

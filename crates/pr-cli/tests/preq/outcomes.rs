@@ -108,6 +108,8 @@ fn a_timeout_is_one() {
     let outcome = &finished.outcomes()[0];
     assert_eq!(outcome["error"]["kind"], "timeout");
     assert_eq!(outcome["url"], server.url("/hang"));
+    let message = outcome["error"]["message"].as_str().unwrap();
+    assert!(message.contains("50ms"), "{message}");
 }
 
 #[test]
@@ -202,13 +204,37 @@ fn the_summary_adds_up() {
             .unwrap()
             .contains("detection order")
     );
-    let seen = server.ledger().counts();
-    assert_eq!(
-        finished.summary("connections"),
-        Some(&*seen.connections_accepted.to_string())
+    // A connection that was made and then not needed carried nothing, and does not count.
+    let connections: u64 = finished.summary("connections").unwrap().parse().unwrap();
+    let accepted = server.ledger().counts().connections_accepted;
+    assert!(
+        (1..=accepted).contains(&connections),
+        "{connections} of {accepted}"
     );
-    assert!((1..=7).contains(&seen.connections_accepted), "{seen:?}");
-    assert!(seen.max_requests_in_flight <= 7, "{seen:?}");
+}
+
+#[test]
+fn no_more_are_in_flight_than_the_concurrency() {
+    let (server, latch) = server_with_a_latch();
+    let args = [
+        "fetch",
+        "--concurrency",
+        "7",
+        "--repeat",
+        "20",
+        &server.url("/slow"),
+    ];
+    let running = Running::start(&mut preq(args));
+    let ledger = server.ledger();
+    let in_flight =
+        |more_than| move |counts: &pr_testkit::Counts| counts.requests_begun > more_than;
+    ledger.wait_until_blocking(in_flight(6), PATIENCE).unwrap();
+    ledger
+        .wait_until_blocking(in_flight(7), Duration::from_millis(200))
+        .unwrap_err();
+    latch.open();
+    let finished = running.finish();
+    assert_eq!((finished.code, finished.lines.len()), (Some(0), 20));
 }
 
 #[test]
@@ -227,6 +253,30 @@ fn a_warning_of_the_client_is_in_the_summary() {
         let finished = crate::support::run_with_input(args, &line);
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.summary("warning").unwrap().contains("http2(true)"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bodies_that_nobody_asked_for_are_not_held() {
+    const BODY: u64 = 64 << 20;
+    const MOST_KIB: u64 = 100 << 10;
+
+    let server = Server::start();
+    let url = server.url(&format!("/bytes/{BODY}"));
+    for backend in parallel_backends() {
+        let args = ["fetch", "--backend", backend, "--repeat", "4", &url];
+        let mut running = Running::start(&mut preq(args));
+        let mut peak = 0;
+        while !running.has_ended() {
+            peak = running.peak_kib().unwrap_or(peak);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let finished = running.finish();
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let outcomes = finished.outcomes();
+        assert!(outcomes.iter().all(|outcome| outcome["bytes"] == BODY));
+        assert!((1..MOST_KIB).contains(&peak), "{backend}: {peak} KiB");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use http::{Method, Version};
+use http::Method;
 use pr_testkit::{RequestRecord, Server, TestCa};
 
 use crate::support::{run, run_with_input};
@@ -121,8 +121,8 @@ fn http2_is_spoken_over_tls_unless_refused() {
     let ca = ca.path().to_str().unwrap();
     let url = server.url("/get");
     for (flags, version) in [
-        (&[][..], Version::HTTP_2),
-        (&["--no-http2"], Version::HTTP_11),
+        (&[][..], http::Version::HTTP_2),
+        (&["--no-http2"], http::Version::HTTP_11),
     ] {
         let args = ["fetch", "--backend", "h2", "--cacert", ca, &url];
         let finished = run(args.iter().chain(flags));

@@ -23,6 +23,11 @@ fn wrong_command_lines_are_refused_before_anything_is_sent() {
         (&["fetch", "-H", "canary", url], "there is no colon"),
         (&["fetch", "-H", "a b: canary", url], "no header's name"),
         (&["fetch", "-H", "a: canary\r\nb", url], "line break"),
+        (
+            &["fetch", "-H", "Connection: close", url],
+            "not yours to set",
+        ),
+        (&["fetch", "-X", "TRACE", url], "TRACE"),
         (&["fetch", "-d", "@/no/such/file", url], "/no/such/file"),
         (&["fetch", "--input", "/no/such/file"], "/no/such/file"),
         (

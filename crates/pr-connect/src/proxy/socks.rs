@@ -26,7 +26,7 @@ pub(super) async fn open(
 ) -> Result<TcpStream, BackendError> {
     let credentials = credentials.map(Credentials::text).transpose()?;
     let origin = match names {
-        Some(resolver) if !is_address(key.bare_host()) => {
+        Some(resolver) => {
             let found = resolver
                 .look_up(key.bare_host())
                 .await
@@ -34,7 +34,7 @@ pub(super) async fn open(
             let found = SocketAddr::new(found.ip(), key.port());
             address::uri(&found.to_string())?
         }
-        _ => address::uri_of(key.host(), key.port())?,
+        None => address::uri_of(key.host(), key.port())?,
     };
     // The proxy has been dialed, so its own address is not looked at any more.
     let mut socks = SocksV5::new(Uri::default(), Dialed(Some(tcp)));
@@ -46,10 +46,6 @@ pub(super) async fn open(
         failed(format!("the SOCKS5 proxy refused or failed: {error}")).with_source(error)
     })?;
     Ok(tunnel.into_inner())
-}
-
-fn is_address(host: &str) -> bool {
-    host.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// A connection that is there already, in the shape of something that dials.

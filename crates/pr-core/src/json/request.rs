@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{Content, pairs::Pairs};
-use crate::{Proxy, RequestConfig};
+use crate::{
+    Proxy, RequestConfig,
+    request::{Defect, Route},
+};
 
 /// The fields as JSON has them. Only `url` is required.
 #[derive(Default, Serialize, Deserialize)]
@@ -23,17 +25,21 @@ struct Fields {
     headers: Pairs,
     #[serde(skip_serializing_if = "Pairs::is_empty")]
     cookies: Pairs,
-    /// A text, or `{"text": …}`, or `{"base64": …}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Data>,
+    data: Option<Content>,
     /// Any value. Only read: a request has its JSON as data.
     #[serde(skip_serializing, deserialize_with = "present")]
     json: Option<serde_json::Value>,
     /// In seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proxy: Option<String>,
+    /// `null` says that there shall be none, whatever the defaults.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[expect(
+        clippy::option_option,
+        reason = "absence, null and an address are three different things in the JSON"
+    )]
+    proxy: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http2: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,65 +50,56 @@ struct Fields {
     verify_ssl: Option<bool>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Data {
-    Text(String),
-    Content(Content),
-}
-
 fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     String::deserialize(deserializer).map(Some)
 }
 
-/// `null` is a JSON body too.
-fn present<'de, D: Deserializer<'de>>(
+/// For fields where `null` says something that absence does not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
-) -> Result<Option<serde_json::Value>, D::Error> {
-    serde_json::Value::deserialize(deserializer).map(Some)
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
-/// Written by the names of the contract. A streamed body cannot be written and is an error, as is
-/// a header value that is not UTF-8. Credentials are written in full: the text is as secret as they.
+/// The longest timeout, in seconds, which a `Duration` of that many would just overflow.
+const LONGEST: f64 = 18_446_744_073_709_551_615.0;
+
+/// Written by the names of the contract. A request with a mistake in it, or with a streamed body,
+/// cannot be written and is an error. Credentials are written in full: the text is as secret as they.
 impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let url = match self.url() {
-            Some(url) => url.as_str(),
-            None => return Err(ser::Error::custom("the request has no valid URL")),
+        let refuse = |why: &str| Err(ser::Error::custom(why));
+        let url = match (self.url(), self.defect()) {
+            (Some(url), None) => url.as_str(),
+            (_, Some(Defect(mistake))) => return refuse(mistake),
+            (None, None) => return refuse("the request has no valid URL"),
         };
-        let mut headers = Pairs::default();
-        for (name, value) in &self.headers {
-            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| {
-                ser::Error::custom(format_args!("the value of header {name} is not UTF-8"))
-            })?;
-            headers.0.push((name.to_string(), value.to_owned()));
-        }
+        let mut headers = Pairs::of_headers(&self.headers);
         if let (Some(value), false) = (&self.content_type, headers.contains("content-type")) {
-            headers.0.push((
-                "content-type".to_owned(),
-                value.to_str().unwrap_or_default().into(),
-            ));
+            headers.push("content-type", value.as_bytes());
         }
         let data = match self.body.as_bytes() {
-            None => {
-                return Err(ser::Error::custom(
-                    "a streamed body cannot be written as JSON",
-                ));
-            }
+            None => return refuse("a streamed body cannot be written as JSON"),
             Some(_) if self.body.is_empty() => None,
-            Some(bytes) => Some(match Content::of(bytes) {
-                Content::Text(text) => Data::Text(text),
-                content @ Content::Base64(_) => Data::Content(content),
-            }),
+            Some(bytes) => Some(Content::of(bytes)),
+        };
+        let mut cookies = Pairs::default();
+        for (name, value) in self.cookies() {
+            cookies.push(name, value.as_bytes());
+        }
+        let proxy = match &self.route {
+            Route::Default => None,
+            Route::Direct => Some(None),
+            Route::Via(proxy) => Some(Some(proxy.url().to_string())),
         };
         let fields = Fields {
             url: Some(url.to_owned()),
             method: Some(self.method.to_string()),
             headers,
-            cookies: Pairs(self.cookies.clone()),
+            cookies,
             data,
             timeout: self.timeout.map(|limit| limit.as_secs_f64()),
-            proxy: self.proxy.as_ref().map(|proxy| proxy.url().to_string()),
+            proxy,
             http2: self.http2,
             stream: self.stream.then_some(true),
             follow_redirects: self.follow_redirects,
@@ -119,58 +116,42 @@ impl<'de> Deserialize<'de> for RequestConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Fields::deserialize(deserializer)?;
         let url = fields.url.ok_or_else(|| de::Error::missing_field("url"))?;
-        let mut request = RequestConfig::from(url).params(fields.params.0);
+        let mut request = RequestConfig::from(url).params(fields.params.into_text()?);
         if let Some(method) = fields.method {
             request = request.method(method.as_str());
         }
-        for (name, value) in fields.headers.0 {
+        for (name, value) in fields.headers.into_bytes() {
             request = request.header(name, value);
         }
-        for (name, value) in fields.cookies.0 {
+        for (name, value) in fields.cookies.into_text()? {
             request = request.cookie(name, value);
         }
         match (fields.data, fields.json) {
             (Some(_), Some(_)) => {
-                return Err(de::Error::custom(
-                    "data and json are both given; a body is one of them",
-                ));
+                let why = "data and json are both given; a body is one of them";
+                return Err(de::Error::custom(why));
             }
-            (Some(Data::Text(text)), None) => request = request.data(text),
-            (Some(Data::Content(content)), None) => request = request.data(content.into_bytes()?),
+            (Some(content), None) => request = request.data(content.into_bytes()?),
             (None, Some(value)) => request = request.json(&value),
             (None, None) => {}
         }
-        if let Some(seconds) = fields.timeout {
-            let limit = Duration::try_from_secs_f64(seconds).map_err(|error| {
+        request.timeout = match fields.timeout {
+            Some(LONGEST..) => Some(Duration::MAX),
+            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|error| {
                 de::Error::custom(format_args!("the timeout of {seconds} s: {error}"))
-            })?;
-            request = request.timeout(limit);
-        }
-        if let Some(proxy) = fields.proxy {
-            request = request.proxy(Proxy::new(&proxy).map_err(de::Error::custom)?);
-        }
+            })?),
+            None => None,
+        };
+        request.route = match fields.proxy {
+            Some(Some(proxy)) => Route::Via(Proxy::new(&proxy).map_err(de::Error::custom)?),
+            Some(None) => Route::Direct,
+            None => Route::Default,
+        };
         request.http2 = fields.http2;
         request.stream = fields.stream.unwrap_or(false);
         request.follow_redirects = fields.follow_redirects;
         request.verify_ssl = fields.verify_ssl;
         Ok(request)
-    }
-}
-
-impl Pairs {
-    fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|(other, _)| other == name)
-    }
-
-    /// Header fields, or the first that is none.
-    pub(super) fn into_headers<E: de::Error>(self) -> Result<HeaderMap, E> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.0 {
-            let name: http::HeaderName = name.parse().map_err(E::custom)?;
-            let value = http::HeaderValue::try_from(value).map_err(E::custom)?;
-            headers.try_append(name, value).map_err(E::custom)?;
-        }
-        Ok(headers)
     }
 }
 
@@ -208,7 +189,7 @@ mod tests {
             (request.follow_redirects, request.verify_ssl),
             (Some(false), Some(false))
         );
-        assert_eq!(request.proxy.unwrap().port(), 3128);
+        assert_eq!(request.proxy_setting().unwrap().port(), 3128);
     }
 
     #[test]
@@ -216,6 +197,9 @@ mod tests {
         let request = RequestConfig::post("http://h.example/p?q=1")
             .header("x-a", "1")
             .cookie("c", "d")
+            .header("x-bytes", b"\xff".as_slice())
+            .timeout(Duration::MAX)
+            .no_proxy()
             .data(vec![0xff, 0x00])
             .verify_ssl(false);
         let written = serde_json::to_value(&request).unwrap();
@@ -261,6 +245,13 @@ mod tests {
                 .to_string();
             assert!(error.contains(hint), "{error}");
         }
+    }
+
+    #[test]
+    fn a_request_with_a_mistake_cannot_be_written() {
+        let request = RequestConfig::get("http://h.example/").header("x-tenant", "a\r\nb");
+        let error = serde_json::to_string(&request).unwrap_err().to_string();
+        assert!(error.contains("x-tenant"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, Version};
+use http::{StatusCode, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
@@ -41,9 +41,9 @@ impl Serialize for NormalizedResponse {
             status_code: self.head.status.as_u16(),
             http_version: format!("{:?}", self.head.version),
             url: self.head.url.clone(),
-            headers: pairs(&self.head.headers),
+            headers: Pairs::of_headers(&self.head.headers),
             content: Content::of(&self.content),
-            trailers: pairs(&self.trailers),
+            trailers: Pairs::of_headers(&self.trailers),
             history: self
                 .head
                 .history
@@ -88,20 +88,6 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
             elapsed: seconds(fields.elapsed)?,
         })
     }
-}
-
-/// Header values are bytes; those outside ASCII are taken as Latin-1, as HTTP once had them.
-fn pairs(headers: &HeaderMap) -> Pairs {
-    let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().copied().map(char::from).collect(),
-    };
-    Pairs(
-        headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
-            .collect(),
-    )
 }
 
 fn status<E: de::Error>(code: u16) -> Result<StatusCode, E> {

@@ -24,7 +24,7 @@ use crate::{BackendError, ErrorKind, Proxy, redact};
 /// [`check`](Self::check) tells beforehand. So one bad line among a million spoils one outcome and
 /// not the batch.
 ///
-/// `Clone` is cheap, and sends the same again, with one exception: clones of a request with a
+/// A clone sends the same again; bodies are shared and not copied. There is one exception: clones of a request with a
 /// [one-shot body](Body::one_shot) share that body.
 ///
 /// `Debug` output holds no header values, no body, no query and no credentials.
@@ -64,7 +64,7 @@ pub struct RequestConfig {
     pub(crate) body: Body,
     pub(crate) content_type: Option<HeaderValue>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) route: Route,
     pub(crate) http2: Option<bool>,
     pub(crate) stream: bool,
     pub(crate) follow_redirects: Option<bool>,
@@ -78,6 +78,17 @@ pub(crate) enum Target {
     Url(Url),
     /// What was given is no URL; it is kept for messages.
     Invalid(Box<str>),
+}
+
+/// Through which proxy.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// The client's, if it has one.
+    Default,
+    /// None, whatever the client's.
+    Direct,
+    /// This one.
+    Via(Proxy),
 }
 
 /// The first mistake that was made in describing the request.
@@ -132,7 +143,7 @@ impl RequestConfig {
             body: Body::empty(),
             content_type: None,
             timeout: None,
-            proxy: None,
+            route: Route::Default,
             http2: None,
             stream: false,
             follow_redirects: None,
@@ -275,7 +286,13 @@ impl RequestConfig {
 
     /// Sends the request through this proxy.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
+        self.route = Route::Via(proxy);
+        self
+    }
+
+    /// Sends the request without a proxy, whatever the client's default.
+    pub fn no_proxy(mut self) -> Self {
+        self.route = Route::Direct;
         self
     }
 
@@ -350,6 +367,31 @@ impl RequestConfig {
         self.http2
     }
 
+    /// The proxy that was set.
+    pub fn proxy_setting(&self) -> Option<&Proxy> {
+        match &self.route {
+            Route::Via(proxy) => Some(proxy),
+            Route::Default | Route::Direct => None,
+        }
+    }
+
+    /// Whether redirects are to be followed, if that was set.
+    pub fn follow_redirects_setting(&self) -> Option<bool> {
+        self.follow_redirects
+    }
+
+    /// Whether certificates are to be verified, if that was set.
+    pub fn verify_ssl_setting(&self) -> Option<bool> {
+        self.verify_ssl
+    }
+
+    /// The cookies of this request, names and values.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.cookies
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Whether the response's body was said to be long.
     pub fn is_streamed(&self) -> bool {
         self.stream
@@ -388,7 +430,7 @@ impl fmt::Debug for RequestConfig {
             .field("cookies", &self.cookies.len())
             .field("body", &self.body)
             .field("timeout", &self.timeout)
-            .field("proxy", &self.proxy)
+            .field("route", &self.route)
             .field("http2", &self.http2)
             .field("stream", &self.stream)
             .field("follow_redirects", &self.follow_redirects)

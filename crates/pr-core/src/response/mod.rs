@@ -8,6 +8,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Version};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use url::Url;
 
 pub(crate) use self::streaming::ReadLimit;
@@ -46,14 +47,25 @@ pub(crate) struct Head {
     pub(crate) waited: Duration,
 }
 
-/// One redirect that was followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One redirect that was followed. Its `Debug` output shows no query.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Hop {
     /// The URL that answered with a redirect.
     pub url: Url,
     /// The status that it answered with.
     pub status_code: StatusCode,
+}
+
+impl fmt::Debug for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} -> {}",
+            crate::redact::url(&self.url),
+            self.status_code
+        )
+    }
 }
 
 /// How long a request took, from its dispatch. Redirects are included.
@@ -104,8 +116,8 @@ macro_rules! head_accessors {
             &self.head.backend
         }
 
-        /// How often the request was sent, not counting redirects: more than 1 if a stale
-        /// connection made it necessary.
+        /// 1, and one more for each exchange that had to be sent again because its connection
+        /// failed it; redirects do not count.
         pub fn attempts(&self) -> u32 {
             self.head.attempts
         }
@@ -143,12 +155,15 @@ impl NormalizedResponse {
     /// What does not fit is an error of kind [`Decode`](ErrorKind::Decode).
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, BackendError> {
         serde_json::from_slice(&self.content).map_err(|error| {
-            self.head
-                .error(
-                    ErrorKind::Decode,
-                    "the body is not the JSON that was asked for",
-                )
-                .with_source(error)
+            // The parser's own words would quote the body, which may be secret.
+            let what = match error.classify() {
+                Category::Syntax => "is not JSON",
+                Category::Eof => "is JSON that ends too early",
+                Category::Data | Category::Io => "is JSON, but not of the form that was asked for",
+            };
+            let (line, column) = (error.line(), error.column());
+            let message = format!("the body {what}, at line {line}, column {column}");
+            self.head.error(ErrorKind::Decode, message)
         })
     }
 

@@ -87,6 +87,11 @@ impl Stream for StreamingResponse {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         let error = loop {
+            // Even a body that is always ready ends when its time is up.
+            if let Poll::Ready(error) = this.limit.poll_total(cx) {
+                this.body = IncomingBody::empty();
+                break error;
+            }
             match this.body.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(Frame::Data(piece)))) if piece.is_empty() => {}
                 Poll::Ready(Some(Ok(Frame::Data(piece)))) => {
@@ -152,6 +157,13 @@ impl ReadLimit {
         self.armed = self.pause.is_none();
     }
 
+    fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<BackendError> {
+        match self.pause {
+            None => self.poll_passed(cx),
+            Some(_) => Poll::Pending,
+        }
+    }
+
     fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<BackendError> {
         let Some(sleep) = &mut self.sleep else {
             return Poll::Pending;
@@ -161,6 +173,7 @@ impl ReadLimit {
             self.armed = true;
         }
         ready!(sleep.as_mut().poll(cx));
+        self.sleep = None;
         let progress = Progress::new();
         progress.reach(Stage::ReadingBody);
         Poll::Ready(match self.pause {

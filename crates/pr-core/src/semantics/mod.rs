@@ -63,6 +63,9 @@ struct Run<'a, B: ?Sized> {
     progress: Progress,
     history: Vec<Hop>,
     attempts: u32,
+    /// Whether an exchange of this request has been answered, or may have been acted upon. From then
+    /// on no error may say that nothing was sent.
+    reached: bool,
 }
 
 impl<'a, B: Backend + ?Sized> Run<'a, B> {
@@ -76,9 +79,8 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
             )));
         }
         let limit = request.timeout.unwrap_or(crate::request::DEFAULT_TIMEOUT);
-        let prepared = prepare::prepare(request)
-            .and_then(|prepared| prepare::match_backend(prepared, backend))
-            .map_err(named)?;
+        let prepared = prepare::prepare(request).map_err(named)?;
+        prepare::match_backend(&prepared, backend).map_err(named)?;
         let started = Instant::now();
         Ok(Self {
             backend,
@@ -89,7 +91,8 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
             deadline: started.checked_add(limit),
             progress: Progress::new(),
             history: Vec::new(),
-            attempts: 0,
+            attempts: 1,
+            reached: false,
         })
     }
 
@@ -119,20 +122,21 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
                         status_code: response.status,
                     });
                     redirect::apply(&mut self.request, response.status, target);
+                    // The target may need what the first URL did not, TLS for instance.
+                    prepare::match_backend(&self.request, self.backend)
+                        .map_err(|error| self.located(error))?;
                     discard(response.body).await;
                 }
             }
         }
     }
 
-    /// One exchange, sent a second time if it met a connection that had gone stale and a second
-    /// time is safe (RFC 9112, section 9.3.1).
+    /// One exchange, sent a second time if the connection failed it and a second time is safe
+    /// (RFC 9112, section 9.3.1; RFC 9113, section 8.7).
     async fn exchange(&mut self) -> Result<ExchangeResponse, BackendError> {
-        self.attempts = 1;
-        let first = self.exchange_once(false).await;
-        match first {
-            Err(error) if self.went_stale(&error) => {
-                self.attempts = 2;
+        match self.exchange_once(false).await {
+            Err(error) if self.may_resend(&error) => {
+                self.attempts += 1;
                 self.exchange_once(true).await
             }
             outcome => outcome,
@@ -141,20 +145,30 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
 
     async fn exchange_once(&mut self, fresh: bool) -> Result<ExchangeResponse, BackendError> {
         self.progress.reach(Stage::Queued);
-        let mut request = self.request.to_exchange()?;
+        let mut request = self.request.to_exchange(&self.progress)?;
         request.deadline = self.deadline;
         request.fresh_connection = fresh;
-        request.progress = self.progress.clone();
-        let response = self.backend.exchange(request).await?;
-        self.progress.reach(Stage::ReadingBody);
-        Ok(response)
+        let outcome = self.backend.exchange(request).await;
+        match &outcome {
+            Ok(_) => {
+                self.progress.reach(Stage::ReadingBody);
+                self.reached = true;
+            }
+            Err(error) => self.reached |= error.may_have_been_processed(),
+        }
+        outcome
     }
 
-    fn went_stale(&self, error: &BackendError) -> bool {
-        error.kind() == ErrorKind::Closed
-            && error.was_on_reused_connection()
-            && self.request.body.is_reopenable()
-            && (!error.may_have_been_processed() || self.request.method.is_idempotent())
+    fn may_resend(&self, error: &BackendError) -> bool {
+        let is_safe = match error.delivery() {
+            Delivery::NotSent | Delivery::NotProcessed => true,
+            // A kept connection that its peer closes just then is nobody's fault. A new one that
+            // is closed after a request is an answer of sorts.
+            Delivery::Unknown => {
+                error.was_on_reused_connection() && self.request.method.is_idempotent()
+            }
+        };
+        error.kind() == ErrorKind::Closed && is_safe && self.request.body.is_reopenable()
     }
 
     fn deliver(&mut self, response: ExchangeResponse) -> (Head, IncomingBody) {
@@ -183,11 +197,10 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
         let error = error
             .with_backend(self.backend.name())
             .with_url(&self.request.url);
-        // The exchanges before this one did reach somebody.
-        if self.history.is_empty() || self.request.method.is_idempotent() {
-            error
-        } else {
+        if self.reached {
             error.with_delivery(Delivery::Unknown)
+        } else {
+            error
         }
     }
 }

@@ -1,13 +1,17 @@
 //! From what a user described to what may be sent: every mistake is refused here, before a byte.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Authority};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{self, Entry},
+    uri::Authority,
+};
 use url::{Position, Url};
 
 use crate::{
-    Backend, BackendError, Body, Capability, ConnectionKey, ErrorKind, ExchangeRequest,
-    ProtocolChoice, Proxy, RequestConfig,
+    Backend, BackendError, Body, Capability, ConnectionKey, ErrorKind, ExchangeRequest, Progress,
+    ProtocolChoice, Proxy, RequestConfig, Warning,
     connection_key::Scheme,
-    request::{Defect, Target, basic_credentials},
+    request::{Defect, Route, Target, basic_credentials},
 };
 
 /// A request without a mistake in it.
@@ -15,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) method: Method,
     /// Without user information.
     pub(super) url: Url,
+    /// The same as it is sent, without a fragment.
+    pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) follow_redirects: bool,
@@ -46,6 +52,9 @@ const NOT_FOR_USERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
+/// More header fields than any server takes.
+const MOST_FIELDS: usize = 1_000;
+
 /// Says what [`prepare`] would refuse.
 pub(crate) fn check(request: &RequestConfig) -> Result<(), BackendError> {
     // Clones share a one-shot body, and nothing here opens one.
@@ -68,16 +77,28 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     }
     let display = request.display_url();
     let Target::Url(mut url) = request.target else {
-        return Err(
-            BackendError::new(ErrorKind::Input, "the URL is not one").with_redacted_url(display)
-        );
+        let error = BackendError::new(ErrorKind::Input, "the URL is not one");
+        return Err(error.with_redacted_url(display));
     };
     let mut headers = request.headers;
     take_credentials(&mut url, &mut headers)?;
+    let uri = sendable(&url).map_err(|error| {
+        BackendError::new(ErrorKind::Input, "the URL cannot be sent over HTTP")
+            .with_source(error)
+            .with_redacted_url(display)
+    })?;
     // The backend says the length, which has been found equal to this one.
     headers.remove(header::CONTENT_LENGTH);
     if let Some(content_type) = request.content_type {
         headers.entry(header::CONTENT_TYPE).or_insert(content_type);
+    }
+    for name in [header::AUTHORIZATION, header::COOKIE] {
+        // Marked, they are shown nowhere and enter no compression table (RFC 7541, section 7.1.3).
+        if let Entry::Occupied(mut values) = headers.entry(name) {
+            values
+                .iter_mut()
+                .for_each(|value| value.set_sensitive(true));
+        }
     }
     headers
         .entry(header::USER_AGENT)
@@ -88,10 +109,14 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     Ok(Prepared {
         method: request.method,
         url,
+        uri,
         headers,
         body: request.body,
         follow_redirects: request.follow_redirects.unwrap_or(true),
-        proxy: request.proxy,
+        proxy: match request.route {
+            Route::Via(proxy) => Some(proxy),
+            Route::Default | Route::Direct => None,
+        },
         http2: request.http2,
         verify_ssl: request.verify_ssl.unwrap_or(true),
     })
@@ -99,10 +124,11 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
 
 /// Refuses what this backend cannot do, and warns where it does otherwise than asked.
 pub(super) fn match_backend<B: Backend + ?Sized>(
-    request: Prepared,
+    request: &Prepared,
     backend: &B,
-) -> Result<Prepared, BackendError> {
+) -> Result<(), BackendError> {
     let capabilities = backend.capabilities();
+    let proxy = request.proxy.as_ref();
     let needs = [
         (request.url.scheme() == "https", Capability::Tls),
         (
@@ -110,52 +136,55 @@ pub(super) fn match_backend<B: Backend + ?Sized>(
             Capability::StreamingUpload,
         ),
         (
-            request
-                .proxy
-                .as_ref()
-                .is_some_and(|proxy| !proxy.is_socks()),
+            proxy.is_some_and(|proxy| !proxy.is_socks()),
             Capability::HttpProxy,
         ),
-        (
-            request.proxy.as_ref().is_some_and(Proxy::is_socks),
-            Capability::SocksProxy,
-        ),
+        (proxy.is_some_and(Proxy::is_socks), Capability::SocksProxy),
     ];
     for (needed, capability) in needs {
         if needed && !capabilities.has(capability) {
-            return Err(BackendError::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "the {} backend cannot do this: {capability}",
-                    backend.name()
-                ),
-            )
-            .with_url(&request.url));
+            let name = backend.name();
+            let why = format!("the {name} backend cannot do this: {capability}");
+            return Err(BackendError::new(ErrorKind::Unsupported, why).with_url(&request.url));
         }
     }
     if request.http2 == Some(true) && !capabilities.has(Capability::Http2) {
-        backend.warnings().http2_unsupported(backend.name());
+        let backend_name = backend.name();
+        backend.warnings().raise(Warning::Http2Unsupported {
+            backend: backend_name,
+        });
     }
-    Ok(request)
+    Ok(())
+}
+
+/// The URL as it is sent. `http` refuses some that are URLs, such as one with a quotation mark in
+/// its host or of more than 64 KiB.
+pub(super) fn sendable(url: &Url) -> Result<Uri, http::uri::InvalidUri> {
+    url[..Position::AfterQuery].parse()
 }
 
 impl Prepared {
     /// The request as a backend takes it, with the body opened.
-    pub(super) fn to_exchange(&self) -> Result<ExchangeRequest, BackendError> {
-        let refuse = |why: &'static str| BackendError::new(ErrorKind::Input, why);
-        let uri: Uri = self.url[..Position::AfterQuery]
-            .parse()
-            .map_err(|error| refuse("the URL cannot be sent over HTTP").with_source(error))?;
+    pub(super) fn to_exchange(&self, progress: &Progress) -> Result<ExchangeRequest, BackendError> {
         let protocol = match self.http2 {
             Some(false) => ProtocolChoice::Http1,
             Some(true) | None => ProtocolChoice::Negotiate,
         };
         let key = ConnectionKey::new(&self.url, self.proxy.clone(), self.verify_ssl, protocol)
-            .ok_or_else(|| refuse("the URL is not http or https, or has no host"))?;
-        let mut exchange = ExchangeRequest::new(self.method.clone(), uri, key);
-        exchange.headers = self.headers.clone();
-        exchange.body = self.body.open()?;
-        Ok(exchange)
+            .ok_or_else(|| {
+                let why = "the URL is not http or https, or has no host";
+                BackendError::new(ErrorKind::Input, why)
+            })?;
+        Ok(ExchangeRequest {
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
+            body: self.body.open()?,
+            key,
+            deadline: None,
+            fresh_connection: false,
+            progress: progress.clone(),
+        })
     }
 }
 
@@ -187,6 +216,9 @@ fn check_method(request: &RequestConfig) -> Result<(), BackendError> {
 
 fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
     let headers = request.header_map();
+    if headers.len() > MOST_FIELDS {
+        return Err(request.refuse(format!("there are more than {MOST_FIELDS} header fields")));
+    }
     for (name, why) in &NOT_FOR_USERS {
         if headers.contains_key(name) {
             return Err(request.refuse(format!("the header {name} is not yours to set: {why}")));

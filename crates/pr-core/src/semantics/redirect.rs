@@ -1,9 +1,9 @@
 //! Redirects: which are followed where, and what does not travel along (RFC 9110, section 15.4).
 
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use url::Url;
 
-use super::prepare::Prepared;
+use super::prepare::{self, Prepared};
 use crate::{BackendError, Body, ErrorKind, ExchangeResponse, connection_key::Scheme};
 
 /// The number of redirects that a request follows before it fails with kind
@@ -33,7 +33,13 @@ pub(super) enum Next {
     /// Hand it to the user.
     Deliver,
     /// Ask there instead.
-    Follow(Url),
+    Follow(Target),
+}
+
+/// Where a redirect leads.
+pub(super) struct Target {
+    url: Url,
+    uri: Uri,
 }
 
 /// Decides about a response to `request`, which has followed `followed` redirects so far.
@@ -83,11 +89,15 @@ pub(super) fn next(
             response.status.as_u16()
         ));
     }
-    Ok(Next::Follow(target))
+    match prepare::sendable(&target) {
+        Ok(uri) => Ok(Next::Follow(Target { url: target, uri })),
+        Err(_) => refuse("the redirect's location cannot be sent over HTTP".to_owned()),
+    }
 }
 
 /// Turns the request into the one that goes to the redirect's target.
-pub(super) fn apply(request: &mut Prepared, status: StatusCode, target: Url) {
+pub(super) fn apply(request: &mut Prepared, status: StatusCode, target: Target) {
+    let Target { url: target, uri } = target;
     if !keeps_body(&request.method, status) {
         if request.method != Method::HEAD {
             request.method = Method::GET;
@@ -103,6 +113,7 @@ pub(super) fn apply(request: &mut Prepared, status: StatusCode, target: Url) {
         request.headers.remove(header::REFERER);
     }
     request.url = target;
+    request.uri = uri;
 }
 
 /// Whether method and body stay as they are. 303 asks for the result by GET, and so, as every

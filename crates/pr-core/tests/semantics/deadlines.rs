@@ -115,3 +115,19 @@ async fn the_longest_duration_is_no_limit_and_no_overflow() {
     let request = RequestConfig::get(URL).timeout(Duration::MAX);
     assert_eq!(backend.request(request).await.unwrap().text(), "done");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_always_ready_ends_when_its_time_is_up() {
+    let backend = Scripted::at_once(|_, _| {
+        let mut response = ExchangeResponse::new(StatusCode::OK);
+        let endless = stream::repeat_with(|| Ok(Frame::Data("piece".into())));
+        response.body = IncomingBody::streaming(endless, None);
+        Ok(response)
+    });
+    let request = RequestConfig::get(URL).timeout(Duration::from_secs(2));
+    let mut response = backend.stream(request).await.unwrap();
+    response.next().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(response.next().await.unwrap().unwrap_err().is_timeout());
+    assert!(response.next().await.is_none());
+}

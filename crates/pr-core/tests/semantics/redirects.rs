@@ -2,7 +2,7 @@
 
 use futures::stream;
 use http::{Method, StatusCode};
-use pr_core::{BackendExt, Body, Delivery, ErrorKind, MAX_REDIRECTS, RequestConfig};
+use pr_core::{BackendError, BackendExt, Body, Delivery, ErrorKind, MAX_REDIRECTS, RequestConfig};
 
 use crate::support::{Scripted, ok, redirect};
 
@@ -210,14 +210,43 @@ async fn a_one_shot_body_is_never_replayed() {
 
 #[tokio::test]
 async fn an_error_after_a_redirect_does_not_claim_that_nothing_was_sent() {
-    let backend = Scripted::at_once(|number, _| match number {
-        0 => Ok(redirect(307, "http://dead.example/")),
-        _ => Err(pr_core::BackendError::new(ErrorKind::Connect, "refused")),
-    });
+    for status in [301, 302, 303, 307, 308] {
+        let backend = Scripted::at_once(move |number, _| match number {
+            0 => Ok(redirect(status, "http://dead.example/")),
+            _ => Err(BackendError::new(ErrorKind::Connect, "refused")),
+        });
+        let request = RequestConfig::post("http://h.example/");
+        let error = backend.request(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(error.delivery(), Delivery::Unknown, "after {status}");
+        assert_eq!(error.url(), Some("http://dead.example/"));
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_what_the_backend_cannot_do_is_refused() {
+    let backend = Scripted::without_tls(|_, _| Ok(redirect(307, "https://h.example/")));
+    let request = RequestConfig::post("http://h.example/").data("secret");
+    let error = backend.request(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_location_that_cannot_be_sent_is_the_peers_mistake() {
+    let backend = Scripted::at_once(|_, _| Ok(redirect(303, "http://a\"b/")));
     let error = backend
         .request(RequestConfig::post("http://h.example/"))
         .await
         .unwrap_err();
-    assert_eq!(error.delivery(), Delivery::Unknown);
-    assert_eq!(error.url(), Some("http://dead.example/"));
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Redirect, Delivery::Unknown)
+    );
+    let error = RequestConfig::get("http://a\"b/").check().unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Input,
+        "given by the user, it is the user's"
+    );
 }

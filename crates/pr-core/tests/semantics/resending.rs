@@ -63,6 +63,36 @@ async fn it_is_tried_once_more_and_no_more() {
 }
 
 #[tokio::test]
+async fn what_the_peer_did_not_process_is_sent_again_whatever_the_connection() {
+    let backend = Scripted::at_once(|number, _| match number {
+        0 => Err(
+            BackendError::new(ErrorKind::Closed, "above the GOAWAY's last stream")
+                .with_delivery(Delivery::NotProcessed),
+        ),
+        _ => Ok(ok()),
+    });
+    let response = backend
+        .request(RequestConfig::post("http://h.example/"))
+        .await
+        .unwrap();
+    assert_eq!(response.attempts(), 2);
+}
+
+#[tokio::test]
+async fn a_second_failure_does_not_hide_that_the_first_was_sent() {
+    let backend = Scripted::at_once(|number, _| match number {
+        0 => Err(stale(Delivery::Unknown)),
+        _ => Err(BackendError::new(ErrorKind::Connect, "refused")),
+    });
+    let request = RequestConfig::delete("http://h.example/");
+    let error = backend.request(request).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Connect, Delivery::Unknown)
+    );
+}
+
+#[tokio::test]
 async fn nothing_else_is_sent_again() {
     let fresh = || BackendError::new(ErrorKind::Closed, "closed on the first request");
     let refused = || BackendError::new(ErrorKind::Connect, "refused").on_reused_connection(true);

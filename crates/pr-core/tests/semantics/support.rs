@@ -64,6 +64,16 @@ impl Scripted {
         })
     }
 
+    /// The same on a backend that cannot do `https`.
+    pub(crate) fn without_tls(
+        answer: impl Fn(usize, &Seen) -> Result<ExchangeResponse, BackendError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let mut scripted = Self::at_once(answer);
+        let made = Arc::get_mut(&mut scripted).expect("it has not been shared yet");
+        made.capabilities = Capabilities::of(&[Capability::Http1]);
+        scripted
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }

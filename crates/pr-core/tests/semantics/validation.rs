@@ -1,10 +1,13 @@
 //! Mistakes are refused before a byte is sent, as typed errors that hold no secret.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use http::Method;
-use pr_core::{BackendExt, Body, ErrorKind, Proxy, RequestConfig};
+use pr_core::{
+    Backend, BackendError, BackendExt, Body, Capabilities, Capability, ErrorKind, ExchangeRequest,
+    ExchangeResponse, Proxy, RequestConfig, RequestDefaults, Session, Warnings,
+};
 use proptest::prelude::*;
 
 use crate::support::{Scripted, ok};
@@ -89,13 +92,12 @@ async fn what_the_backend_cannot_do_is_refused() {
 
 #[tokio::test]
 async fn http2_is_warned_about_once_where_there_is_none() {
-    use pr_core::Backend;
     let backend = Scripted::at_once(|_, _| Ok(ok()));
     backend
         .request(RequestConfig::get(URL).http2(false))
         .await
         .unwrap();
-    assert!(backend.warnings().list("scripted").is_empty());
+    assert!(backend.warnings().list().is_empty());
     backend
         .request(RequestConfig::get(URL).http2(true))
         .await
@@ -104,7 +106,7 @@ async fn http2_is_warned_about_once_where_there_is_none() {
         .request(RequestConfig::get(URL).http2(true))
         .await
         .unwrap();
-    assert_eq!(backend.warnings().list("scripted").len(), 1);
+    assert_eq!(backend.warnings().list().len(), 1);
 }
 
 #[tokio::test]
@@ -154,6 +156,127 @@ async fn parameters_join_the_query() {
         backend.seen()[1].uri,
         "http://h.example/p?x=1&a+b=c%26d&a+b=%C3%BC"
     );
+}
+
+#[tokio::test]
+async fn a_flood_of_headers_is_refused_without_a_panic() {
+    let mut request = RequestConfig::get(URL);
+    let mut defaults = RequestDefaults::default();
+    for number in 0..20_000 {
+        request = request.header(format!("x-{number}"), "1");
+        defaults.headers.append(
+            http::HeaderName::try_from(format!("y-{number}")).unwrap(),
+            http::HeaderValue::from_static("1"),
+        );
+    }
+    let session = Session::new(Scripted::at_once(|_, _| Ok(ok()))).with_defaults(defaults);
+    assert_eq!(
+        session.request(request).await.unwrap_err().kind(),
+        ErrorKind::Input
+    );
+}
+
+#[tokio::test]
+async fn what_a_request_says_wins_over_defaults() {
+    let mut defaults = RequestDefaults::default();
+    defaults
+        .headers
+        .insert("authorization", "Bearer service".parse().unwrap());
+    defaults
+        .headers
+        .insert("content-type", "text/plain".parse().unwrap());
+    defaults.proxy = Some(Proxy::new("http://p.example").unwrap());
+    let backend = Scripted::at_once(|_, _| Ok(ok()));
+    let session = Session::new(backend.clone()).with_defaults(defaults);
+    let request = RequestConfig::post("http://u:p@h.example/")
+        .json(&1)
+        .no_proxy();
+    session.request(request).await.unwrap();
+    let seen = &backend.seen()[0];
+    assert_eq!(seen.header("authorization"), Some("Basic dTpw"));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert!(seen.key.proxy().is_none());
+    let error = session.request(URL).await.unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Unsupported,
+        "the default proxy holds for the others"
+    );
+}
+
+#[tokio::test]
+async fn defaults_and_exchanges_print_no_secret() {
+    let mut defaults = RequestDefaults::default();
+    defaults
+        .headers
+        .insert("authorization", "Bearer canary".parse().unwrap());
+    let backend = MemoryOfDebug::default();
+    let session = Session::new(Arc::new(backend)).with_defaults(defaults);
+    let request = RequestConfig::get("http://h.example/?canary").cookie("a", "canary");
+    let response = session.request(request).await.unwrap();
+    let history = format!("{:?}", response.history());
+    let printed = response.text().into_owned() + &history + &format!("{session:?}");
+    assert!(
+        printed.contains("authorization") && !printed.contains("canary"),
+        "{printed}"
+    );
+    assert!(
+        response
+            .json::<u64>()
+            .unwrap_err()
+            .chain()
+            .contains("not JSON")
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_is_not_quoted() {
+    let backend = Scripted::at_once(|_, _| {
+        Ok(ExchangeResponse::new(http::StatusCode::OK).with_body("\"canary\""))
+    });
+    let error = backend
+        .request(URL)
+        .await
+        .unwrap()
+        .json::<u64>()
+        .unwrap_err();
+    assert!(error.message().contains("not of the form"), "{error}");
+    assert!(!format!("{error:?} {}", error.chain()).contains("canary"));
+}
+
+/// Answers with what `Debug` prints of the request, after a redirect with a secret in its query.
+#[derive(Debug, Default)]
+struct MemoryOfDebug {
+    warnings: Warnings,
+}
+
+#[async_trait::async_trait]
+impl Backend for MemoryOfDebug {
+    fn name(&self) -> &'static str {
+        "debug"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::of(&[Capability::Http1])
+    }
+
+    fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
+        let mut response = ExchangeResponse::new(http::StatusCode::FOUND);
+        response
+            .headers
+            .insert("location", "/next?other=canary".parse().unwrap());
+        if request.uri.path() == "/next" {
+            response.status = http::StatusCode::OK;
+        }
+        let printed = format!("{request:?} {response:?}");
+        Ok(response.with_body(printed))
+    }
+
+    async fn close(&self) {}
 }
 
 #[tokio::test]
@@ -213,7 +336,7 @@ proptest! {
     fn no_secret_is_printed(defect in any::<bool>(), fails in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let backend = Scripted::at_once(move |_, _| {
-            if fails { Err(pr_core::BackendError::new(ErrorKind::Closed, "gone")) } else { Ok(ok()) }
+            if fails { Err(BackendError::new(ErrorKind::Closed, "gone")) } else { Ok(ok()) }
         });
         let mut request = RequestConfig::post("http://canary:canary@h.example/?token=canary#canary")
             .bearer_auth("canary")

@@ -1,9 +1,10 @@
-//! Connections are kept, shared where they may be, replaced when they are gone, and closed.
+//! Connections are kept up to a limit, shared where they may be, and replaced when they are gone.
 
 use futures::StreamExt;
-use pr_core::{BackendExt, Capability, ErrorKind, RequestConfig};
+use futures::stream::FuturesUnordered;
+use pr_core::{BackendExt, Capability, RequestConfig};
 
-use super::subject::{PATIENCE, Subject, error_of};
+use super::subject::{PATIENCE, Subject};
 use crate::{Server, TestCa, content};
 
 pub(super) async fn sequential_requests_share_a_connection(subject: Subject) {
@@ -87,76 +88,33 @@ pub(super) async fn verified_and_unverified_do_not_share(subject: Subject) {
     }
 }
 
-pub(super) async fn closing_ends_what_is_in_flight(subject: Subject) {
-    for link in subject.links() {
-        let backend = link.backend.clone();
-        let url = link.url("/hang");
-        let hanging = tokio::spawn(async move { backend.request(url).await });
-        link.seen("the request is there", |seen| {
-            seen.requests_in_flight() == 1
-        })
-        .await;
-        let closed = tokio::time::timeout(PATIENCE, link.backend.close()).await;
-        assert!(closed.is_ok(), "{}: close() does not end", link.label);
-        let ended = tokio::time::timeout(PATIENCE, hanging).await;
-        let outcome = ended.unwrap_or_else(|_| panic!("{}: the request goes on", link.label));
-        let error = error_of(link.label, outcome.expect("the request does not panic"));
-        assert_eq!(
-            error.kind(),
-            ErrorKind::Closed,
-            "{}: {}",
-            link.label,
-            error.chain()
-        );
+pub(super) async fn idle_connections_are_kept_up_to_a_limit(subject: Subject) {
+    let servers: Vec<_> = (0..8)
+        .map(|_| Server::builder().http1_only().start())
+        .collect();
+    let backend = subject.backend_with(|config| config.max_idle(3));
+    for server in &servers {
+        let response = backend.request(server.url("/get")).await;
+        response.unwrap_or_else(|error| panic!("{}", error.chain()));
     }
-}
-
-pub(super) async fn closing_closes_every_connection(subject: Subject) {
-    for link in subject.links() {
-        link.answer(link.url("/get")).await;
-        link.backend.close().await;
-        link.seen("the connections are closed", |seen| {
-            seen.connections_open == 0
+    let open = |server: &Server| server.ledger().counts().connections_open;
+    let closings: FuturesUnordered<_> = servers
+        .iter()
+        .map(|server| {
+            let closed = |seen: &crate::Counts| seen.connections_open == 0;
+            server.ledger().wait_until(closed, PATIENCE)
         })
-        .await;
-        let error = error_of(link.label, link.request(link.url("/get")).await);
-        assert_eq!(
-            error.kind(),
-            ErrorKind::Closed,
-            "{}: {}",
-            link.label,
-            error.chain()
-        );
-        assert_eq!(
-            link.server.ledger().counts().requests_begun,
-            1,
-            "{}",
-            link.label
-        );
-    }
-}
-
-pub(super) async fn dropping_closes_every_connection(subject: Subject) {
-    for link in subject.links() {
-        link.answer(link.url("/get")).await;
-        let mut body = match link
-            .backend
-            .stream(link.url("/stream-bytes/100000000"))
-            .await
-        {
-            Ok(body) => body,
-            Err(error) => panic!("{}: {}", link.label, error.chain()),
-        };
+        .collect();
+    for closing in closings.take(5).collect::<Vec<_>>().await {
         assert!(
-            body.next().await.is_some_and(|piece| piece.is_ok()),
-            "{}",
-            link.label
+            closing.is_ok(),
+            "{} connections stay open, 3 may",
+            servers.iter().map(open).sum::<u64>()
         );
-        drop(body);
-        let (server, label) = (link.server, link.label);
-        drop(link.backend);
-        let closed = |seen: &crate::Counts| seen.connections_open == 0;
-        let waited = server.ledger().wait_until(closed, PATIENCE).await;
-        waited.unwrap_or_else(|error| panic!("{label}: {error}"));
     }
+    // The one that has been idle for the shortest time is not among those that had to go.
+    let last = &servers[7];
+    let response = backend.request(last.url("/get")).await;
+    response.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!(last.ledger().counts().connections_accepted, 1);
 }

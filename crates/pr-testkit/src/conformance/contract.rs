@@ -16,7 +16,7 @@ pub(super) async fn the_name_is_one_lower_case_word(subject: Subject) {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     assert!(name.bytes().all(plain), "{name:?}");
     assert_eq!(backend.capabilities(), subject.capabilities());
-    assert!(backend.warnings().list(backend.name()).is_empty());
+    assert!(backend.warnings().list().is_empty());
 }
 
 pub(super) async fn input_errors_are_typed(subject: Subject) {
@@ -82,7 +82,7 @@ pub(super) async fn what_the_backend_cannot_do_is_refused(subject: Subject) {
     }
 }
 
-pub(super) async fn errors_name_backend_and_url_and_no_secret(subject: Subject) {
+pub(super) async fn input_errors_tell_no_secret(subject: Subject) {
     let backend = subject.backend();
     let url = "http://user:s3cret-a@127.0.0.1:9/path?token=s3cret-b";
     let request = RequestConfig::get(url)
@@ -100,13 +100,13 @@ pub(super) async fn errors_name_backend_and_url_and_no_secret(subject: Subject) 
 pub(super) async fn http2_asked_of_an_http1_backend_warns_once(subject: Subject) {
     for link in subject.links() {
         let backend = &link.backend;
-        assert!(backend.warnings().list(backend.name()).is_empty());
+        assert!(backend.warnings().list().is_empty());
         for _ in 0..2 {
             let request = RequestConfig::get(link.url("/get")).http2(true);
             let response = link.answer(request).await;
             assert_eq!(response.version(), Version::HTTP_11, "{}", link.label);
         }
-        let warnings = backend.warnings().list(backend.name());
+        let warnings = backend.warnings().list();
         assert!(
             matches!(warnings[..], [Warning::Http2Unsupported { backend: name }] if name == backend.name()),
             "{}: {warnings:?}",

@@ -23,13 +23,16 @@
 
 mod cancellation;
 mod case;
+mod closing;
 mod connections;
 mod contract;
+mod early_answers;
 mod errors;
 mod http2;
 mod redirects;
 mod requests;
 mod responses;
+mod secrets;
 mod streaming;
 mod subject;
 mod suite;

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures::stream;
-use pr_core::{Body, Capability, ErrorKind, MAX_REDIRECTS, RequestConfig};
+use pr_core::{Body, Capability, Delivery, ErrorKind, MAX_REDIRECTS, RequestConfig};
 use serde_json::json;
 
 use super::subject::{Subject, echoed, error_of};
+use crate::closed_port;
 
 /// The path of a redirect with this status to this target.
 fn redirect(status: u16, target: &str) -> String {
@@ -106,6 +107,20 @@ pub(super) async fn endless_redirects_are_an_error(subject: Subject) {
             link.label,
             error.chain()
         );
+    }
+}
+
+pub(super) async fn a_redirect_to_nowhere_was_sent(subject: Subject) {
+    let closed = closed_port().expect("a free port");
+    for link in subject.links() {
+        let target = closed.url("/path");
+        let request = RequestConfig::post(link.url(&redirect(303, &target))).data("order");
+        let error = error_of(link.label, link.request(request).await);
+        let (label, chain) = (link.label, error.chain());
+        assert_eq!(error.kind(), ErrorKind::Connect, "{label}: {chain}");
+        // The second request was not, but the first, which was the caller's, has been answered.
+        assert_eq!(error.delivery(), Delivery::Unknown, "{label}: {chain}");
+        assert_eq!(error.url(), Some(&*target), "{label}: {chain}");
     }
 }
 

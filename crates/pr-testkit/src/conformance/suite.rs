@@ -9,8 +9,8 @@ use pr_core::Capability::{
 
 use super::case::Case;
 use super::{
-    cancellation, connections, contract, errors, http2, redirects, requests, responses, streaming,
-    tampering, timeouts,
+    cancellation, closing, connections, contract, early_answers, errors, http2, redirects,
+    requests, responses, secrets, streaming, tampering, timeouts,
 };
 
 macro_rules! cases {
@@ -35,7 +35,7 @@ cases! {
     contract::the_name_is_one_lower_case_word needs [];
     contract::input_errors_are_typed needs [];
     contract::what_the_backend_cannot_do_is_refused needs [];
-    contract::errors_name_backend_and_url_and_no_secret needs [];
+    contract::input_errors_tell_no_secret needs [];
     contract::http2_asked_of_an_http1_backend_warns_once needs [Http1], excludes [Http2];
     contract::a_closed_backend_refuses needs [];
     contract::concurrent_requests_have_one_outcome_each needs [Http1];
@@ -67,6 +67,7 @@ cases! {
     redirects::temporary_redirects_keep_method_and_body needs [Http1];
     redirects::a_one_shot_body_is_not_sent_again needs [StreamingUpload];
     redirects::endless_redirects_are_an_error needs [Http1];
+    redirects::a_redirect_to_nowhere_was_sent needs [Http1, Network];
     redirects::redirects_can_be_declined needs [Http1];
     redirects::credentials_stay_with_their_origin needs [Http1];
 
@@ -80,9 +81,14 @@ cases! {
     connections::a_connection_closed_while_idle_is_replaced needs [ConnectionReuse, Network];
     connections::an_unread_body_does_no_harm needs [ConnectionReuse, Network];
     connections::verified_and_unverified_do_not_share needs [Tls, Network];
-    connections::closing_ends_what_is_in_flight needs [Network];
-    connections::closing_closes_every_connection needs [Network];
-    connections::dropping_closes_every_connection needs [Network];
+    connections::idle_connections_are_kept_up_to_a_limit needs [Http1, ConnectionReuse, Network];
+
+    closing::closing_ends_what_is_in_flight needs [Network];
+    closing::closing_does_not_deny_what_a_kept_connection_carried needs [ConnectionReuse, Network];
+    closing::closing_closes_every_connection needs [Network];
+    closing::dropping_closes_every_connection needs [Network];
+    closing::dropping_with_a_request_in_flight_closes_its_connection needs [Network];
+    closing::dropping_ends_a_body_that_is_being_read needs [StreamingDownload, Network];
 
     cancellation::a_dropped_request_is_abandoned needs [Network];
     cancellation::a_dropped_body_is_abandoned needs [StreamingDownload, Network];
@@ -93,6 +99,9 @@ cases! {
     streaming::large_uploads_stream_at_bounded_memory needs [StreamingUpload, Network];
     streaming::a_stream_yields_before_its_end needs [StreamingDownload, Network];
 
+    early_answers::an_early_answer_does_not_hide_a_cut_upload needs [Http1, StreamingUpload, Network];
+    early_answers::early_answers_hide_no_cut_upload_on_any_protocol needs [StreamingUpload, Network];
+
     errors::refused_connections_are_connect_errors needs [Network];
     errors::unknown_names_are_dns_errors needs [Network];
     errors::bad_certificates_are_tls_errors needs [Tls, Network];
@@ -102,6 +111,11 @@ cases! {
     errors::a_body_that_breaks_off_is_truncated needs [Http1, Network];
     errors::a_body_without_tls_farewell_is_truncated needs [Http1, Tls, Network];
     errors::input_errors_send_nothing needs [Network];
+
+    secrets::errors_name_backend_and_url_and_no_secret needs [Http1, Network];
+    secrets::errors_of_a_body_tell_no_secret needs [StreamingDownload, Network];
+    secrets::errors_of_lost_connections_tell_no_secret needs [Network];
+    secrets::tls_errors_tell_no_secret needs [Tls, Network];
 
     tampering::garbage_is_a_protocol_error needs [Http1, Network];
     tampering::broken_framing_is_a_protocol_error needs [Http1, Network];
@@ -151,7 +165,7 @@ macro_rules! conformance_suite {
             the_name_is_one_lower_case_word
             input_errors_are_typed
             what_the_backend_cannot_do_is_refused
-            errors_name_backend_and_url_and_no_secret
+            input_errors_tell_no_secret
             http2_asked_of_an_http1_backend_warns_once
             a_closed_backend_refuses
             concurrent_requests_have_one_outcome_each
@@ -180,6 +194,7 @@ macro_rules! conformance_suite {
             temporary_redirects_keep_method_and_body
             a_one_shot_body_is_not_sent_again
             endless_redirects_are_an_error
+            a_redirect_to_nowhere_was_sent
             redirects_can_be_declined
             credentials_stay_with_their_origin
             no_answer_is_a_timeout
@@ -191,9 +206,13 @@ macro_rules! conformance_suite {
             a_connection_closed_while_idle_is_replaced
             an_unread_body_does_no_harm
             verified_and_unverified_do_not_share
+            idle_connections_are_kept_up_to_a_limit
             closing_ends_what_is_in_flight
+            closing_does_not_deny_what_a_kept_connection_carried
             closing_closes_every_connection
             dropping_closes_every_connection
+            dropping_with_a_request_in_flight_closes_its_connection
+            dropping_ends_a_body_that_is_being_read
             a_dropped_request_is_abandoned
             a_dropped_body_is_abandoned
             dropped_requests_free_what_they_held
@@ -201,6 +220,8 @@ macro_rules! conformance_suite {
             large_bodies_stream_at_bounded_memory
             large_uploads_stream_at_bounded_memory
             a_stream_yields_before_its_end
+            an_early_answer_does_not_hide_a_cut_upload
+            early_answers_hide_no_cut_upload_on_any_protocol
             refused_connections_are_connect_errors
             unknown_names_are_dns_errors
             bad_certificates_are_tls_errors
@@ -210,6 +231,10 @@ macro_rules! conformance_suite {
             a_body_that_breaks_off_is_truncated
             a_body_without_tls_farewell_is_truncated
             input_errors_send_nothing
+            errors_name_backend_and_url_and_no_secret
+            errors_of_a_body_tell_no_secret
+            errors_of_lost_connections_tell_no_secret
+            tls_errors_tell_no_secret
             garbage_is_a_protocol_error
             broken_framing_is_a_protocol_error
             http2_garbage_is_a_protocol_error

@@ -145,7 +145,7 @@ impl Exchange {
     /// What the request's body reports to while the handler reads it.
     pub(crate) fn body_meter(&self) -> RequestBodyMeter {
         RequestBodyMeter {
-            limit: self.ledger.body_limit,
+            ledger: self.ledger.clone(),
             entry: self.entry.clone(),
         }
     }
@@ -186,7 +186,7 @@ impl Drop for Exchange {
 /// Counts the bytes of a request's body and keeps the first of them.
 #[derive(Debug)]
 pub(crate) struct RequestBodyMeter {
-    limit: usize,
+    ledger: Arc<Inner>,
     entry: Option<Arc<RequestEntry>>,
 }
 
@@ -195,16 +195,19 @@ impl RequestBodyMeter {
         if let Some(entry) = &self.entry {
             let mut progress = lock(&entry.progress);
             progress.body_bytes += chunk.len() as u64;
-            let room = self.limit.saturating_sub(progress.body.len());
+            let room = self.ledger.body_limit.saturating_sub(progress.body.len());
             progress
                 .body
                 .extend_from_slice(&chunk[..room.min(chunk.len())]);
+            drop(progress);
+            self.ledger.bell.ring();
         }
     }
 
     pub(crate) fn ended(&self) {
         if let Some(entry) = &self.entry {
             lock(&entry.progress).body_complete = true;
+            self.ledger.bell.ring();
         }
     }
 }

@@ -55,6 +55,7 @@ async fn route(mut request: Received, handlers: &Handlers) -> Response<ResponseB
     let rest = path.strip_prefix('/').unwrap_or(&path);
     let (route, rest) = rest.split_once('/').unwrap_or((rest, ""));
     match route {
+        "early" => return upload::early(request),
         "upload" => return upload::upload(&mut request).await,
         "get" | "post" | "put" | "patch" | "delete" | "anything" => {
             return echo::route(&mut request, route, rest).await;

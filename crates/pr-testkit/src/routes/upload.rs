@@ -1,4 +1,4 @@
-//! A route that takes a body of any size at constant memory.
+//! Routes that take a body of any size at constant memory.
 
 use serde_json::json;
 
@@ -24,4 +24,11 @@ pub(super) async fn upload(request: &mut Received) -> Answer {
         "bytes": bytes,
         "fnv1a64": format!("{:016x}", hash.finish()),
     }))
+}
+
+/// `/early`: answers before it has read the body, and goes on reading.
+pub(super) fn early(mut request: Received) -> Answer {
+    // A body that breaks off stays incomplete in the ledger, and there is nobody left to tell.
+    tokio::spawn(async move { request.body.drain().await.ok() });
+    respond::whole("text/plain", "early\n")
 }

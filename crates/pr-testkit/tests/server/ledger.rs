@@ -1,10 +1,10 @@
 //! The ledger tells what happened, and waiting for it works in async and in blocking code.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pr_testkit::{RequestOutcome, Server};
+use pr_testkit::{Counts, Latch, RequestOutcome, Server, WaitError};
 
-use crate::support::{PATIENCE, client, client_builder};
+use crate::support::{PATIENCE, client, client_builder, server_that_waits_for};
 
 #[tokio::test]
 async fn requests_are_recorded_in_order() {
@@ -50,7 +50,7 @@ async fn connections_close_with_the_client() {
         .unwrap();
     assert_eq!(server.ledger().counts().connections_open, 1);
     drop(client);
-    let closed = |seen: &pr_testkit::Counts| seen.connections_open == 0;
+    let closed = |seen: &Counts| seen.connections_open == 0;
     server.ledger().wait_until(closed, PATIENCE).await.unwrap();
     assert!(!server.ledger().connections()[0].open);
     assert_eq!(server.ledger().counts().max_connections_open, 1);
@@ -62,10 +62,10 @@ async fn the_most_requests_at_a_time_are_counted() {
     let hanging: Vec<_> = (0..5)
         .map(|_| tokio::spawn(client.get(server.url("/hang")).send()))
         .collect();
-    let all = |seen: &pr_testkit::Counts| seen.requests_in_flight() == 5;
+    let all = |seen: &Counts| seen.requests_in_flight() == 5;
     server.ledger().wait_until(all, PATIENCE).await.unwrap();
     hanging.iter().for_each(tokio::task::JoinHandle::abort);
-    let none = |seen: &pr_testkit::Counts| seen.requests_in_flight() == 0;
+    let none = |seen: &Counts| seen.requests_in_flight() == 0;
     let seen = server.ledger().wait_until(none, PATIENCE).await.unwrap();
     assert_eq!(
         (seen.max_requests_in_flight, seen.max_connections_open),
@@ -97,7 +97,7 @@ async fn without_records_it_still_counts() {
 #[tokio::test]
 async fn waiting_in_vain_ends_with_the_counters() {
     let server = Server::start();
-    let never = |seen: &pr_testkit::Counts| seen.requests_begun > 0;
+    let never = |seen: &Counts| seen.requests_begun > 0;
     let brief = Duration::from_millis(5);
     let error = server.ledger().wait_until(never, brief).await.unwrap_err();
     assert_eq!((error.waited, error.counts.requests_begun), (brief, 0));
@@ -115,7 +115,9 @@ fn it_works_without_a_runtime() {
     let server = Server::start();
     let ledger = server.ledger().clone();
     let waiter = std::thread::spawn(move || {
-        ledger.wait_until_blocking(|seen| seen.requests_answered == 1, PATIENCE)
+        let begun = Instant::now();
+        ledger.wait_until_blocking(|seen| seen.requests_answered == 1, PATIENCE)?;
+        Ok::<_, WaitError>(begun.elapsed())
     });
     let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
     stream
@@ -124,7 +126,9 @@ fn it_works_without_a_runtime() {
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
-    waiter.join().unwrap().unwrap();
+    // It was woken and did not just look again when its time was up.
+    let took = waiter.join().unwrap().unwrap();
+    assert!(took < PATIENCE / 2, "{took:?}");
     // Bytes are counted as they are on the wire.
     assert_eq!(server.ledger().counts().bytes_sent, response.len() as u64);
 }
@@ -132,7 +136,8 @@ fn it_works_without_a_runtime() {
 #[tokio::test]
 async fn clients_can_be_disconnected_at_once_and_gracefully() {
     for prior_knowledge in [false, true] {
-        let server = Server::start();
+        let go = Latch::new();
+        let server = server_that_waits_for(&go);
         let builder = client_builder();
         let builder = if prior_knowledge {
             builder.http2_prior_knowledge()
@@ -141,31 +146,22 @@ async fn clients_can_be_disconnected_at_once_and_gracefully() {
         };
         let client = builder.build().unwrap();
         let ledger = server.ledger();
+        let one = |seen: &Counts| seen.requests_in_flight() == 1;
+        let closed = |seen: &Counts| seen.connections_open == 0;
 
         let hanging = tokio::spawn(client.get(server.url("/hang")).send());
-        ledger
-            .wait_until(|seen| seen.requests_in_flight() == 1, PATIENCE)
-            .await
-            .unwrap();
+        ledger.wait_until(one, PATIENCE).await.unwrap();
         server.disconnect_clients();
         hanging.await.unwrap().unwrap_err();
-        let seen = ledger
-            .wait_until(|seen| seen.connections_open == 0, PATIENCE)
-            .await
-            .unwrap();
+        let seen = ledger.wait_until(closed, PATIENCE).await.unwrap();
         assert_eq!(seen.connections_accepted, 1);
 
-        let slow = tokio::spawn(client.get(server.url("/delay/0.05")).send());
-        ledger
-            .wait_until(|seen| seen.requests_in_flight() == 1, PATIENCE)
-            .await
-            .unwrap();
+        let slow = tokio::spawn(client.get(server.url("/wait")).send());
+        ledger.wait_until(one, PATIENCE).await.unwrap();
         server.drain_clients();
+        go.open();
         assert_eq!(slow.await.unwrap().unwrap().status(), 200);
-        ledger
-            .wait_until(|seen| seen.connections_open == 0, PATIENCE)
-            .await
-            .unwrap();
+        ledger.wait_until(closed, PATIENCE).await.unwrap();
 
         client.get(server.url("/get")).send().await.unwrap();
         assert_eq!(ledger.counts().connections_accepted, 3);

@@ -1,9 +1,9 @@
 //! Which protocol is spoken, over which certificate.
 
-use pr_testkit::{Identity, Server, TestCa, closed_port};
+use pr_testkit::{Counts, Identity, Latch, Server, TestCa, closed_port};
 use reqwest::Version;
 
-use crate::support::{PATIENCE, client, client_builder, every_way};
+use crate::support::{PATIENCE, client, client_builder, every_way, server_that_waits_for};
 
 #[tokio::test]
 async fn the_ledger_knows_protocol_alpn_and_reuse() {
@@ -74,13 +74,19 @@ async fn http1_only_and_no_alpn_leave_http1() {
 
 #[tokio::test]
 async fn the_stream_limit_is_kept() {
-    let server = Server::builder().max_concurrent_streams(3).start();
+    let go = Latch::new();
+    let server = server_that_waits_for(&go);
     let client = client_builder().http2_prior_knowledge().build().unwrap();
     // The first request waits for SETTINGS, so that the limit is known to the rest.
     client.get(server.url("/get")).send().await.unwrap();
-    let requests = (0..12).map(|_| client.get(server.url("/delay/0.01")).send());
-    for response in futures::future::join_all(requests).await {
-        assert_eq!(response.unwrap().status(), 200);
+    let requests: Vec<_> = (0..12)
+        .map(|_| tokio::spawn(client.get(server.url("/wait")).send()))
+        .collect();
+    let three = |seen: &Counts| seen.requests_in_flight() == 3;
+    server.ledger().wait_until(three, PATIENCE).await.unwrap();
+    go.open();
+    for request in requests {
+        assert_eq!(request.await.unwrap().unwrap().status(), 200);
     }
     let counts = server.ledger().counts();
     assert_eq!(
@@ -133,7 +139,7 @@ async fn bad_certificates_are_refused() {
         let error = client().get(server.url("/get")).send().await.unwrap_err();
         let chain = format!("{error:?}");
         assert!(chain.contains(text), "{what}: {chain}");
-        let failed = |seen: &pr_testkit::Counts| seen.tls_handshakes_failed == 1;
+        let failed = |seen: &Counts| seen.tls_handshakes_failed == 1;
         let seen = server.ledger().wait_until(failed, PATIENCE).await.unwrap();
         assert_eq!((seen.connections_accepted, seen.requests_begun), (1, 0));
         let careless = client_builder()
@@ -175,4 +181,7 @@ async fn a_closed_port_refuses() {
     let closed = closed_port().unwrap();
     let error = client().get(closed.url("/")).send().await.unwrap_err();
     assert!(error.is_connect(), "{error:?}");
+    // Nobody else can be given the port in the meantime.
+    let taken = std::net::TcpListener::bind(closed.addr()).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
 }

@@ -1,6 +1,7 @@
 //! Scripts are played step by step, as a client on the other end can tell.
 
 use std::io;
+use std::time::Duration;
 
 use pr_testkit::{Latch, Script, ScriptedServer, TestCa};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,14 +21,16 @@ async fn latches_go_both_ways() {
         .send(OK)
         .close();
     let server = ScriptedServer::once(script);
-    let answer = tokio::spawn(
+    let mut answer = tokio::spawn(
         client()
             .get(server.url("/x?y=1"))
             .header("X-Case", "1")
             .send(),
     );
     assert!(asked.wait(PATIENCE).await);
-    assert!(!answer.is_finished());
+    // A server that does not wait would have answered by then.
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut answer).await;
+    assert!(early.is_err(), "{early:?}");
 
     let head = &server.connections()[0].heads[0];
     assert_eq!(head.request_line(), "GET /x?y=1 HTTP/1.1");
@@ -175,7 +178,7 @@ async fn a_server_that_stops_reading_holds_the_client_back() {
             sent += chunk.len();
         }
     };
-    tokio::time::timeout(std::time::Duration::from_millis(200), flood)
+    tokio::time::timeout(Duration::from_millis(200), flood)
         .await
         .unwrap_err();
     assert!(sent < 64 * 1024 * 1024, "{sent}");

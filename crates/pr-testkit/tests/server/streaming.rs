@@ -108,6 +108,23 @@ async fn uploads_are_counted_and_hashed() {
 }
 
 #[tokio::test]
+async fn an_early_answer_does_not_end_the_upload() {
+    let server = Server::start();
+    let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    let head = "POST /early HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"early\n") {
+        assert!(stream.read_buf(&mut response).await.unwrap() > 0);
+    }
+    stream.write_all(b"3\r\nabc\r\n0\r\n\r\n").await.unwrap();
+    let ledger = server.ledger();
+    let whole = |_: &pr_testkit::Counts| ledger.requests()[0].body_complete;
+    ledger.wait_until(whole, PATIENCE).await.unwrap();
+    assert_eq!(ledger.requests()[0].body, "abc");
+}
+
+#[tokio::test]
 async fn trailers_follow_the_body_of_http1() {
     let server = Server::start();
     let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use pr_testkit::{Server, TestCa};
+use pr_testkit::{Latch, Server, TestCa};
 use reqwest::{Client, ClientBuilder};
 
 /// Longer than anything here takes on a slow machine; only a failing test waits so long.
@@ -44,6 +44,22 @@ pub(crate) fn every_way() -> Vec<(&'static str, Server, Client)> {
         ("HTTP/1.1", tls().http1_only().start(), client()),
         ("HTTP/2", tls().start(), client()),
     ]
+}
+
+/// A server whose route `/wait` answers once the latch is open.
+pub(crate) fn server_that_waits_for(latch: &Latch) -> Server {
+    let latch = latch.clone();
+    let wait = move |_| {
+        let latch = latch.clone();
+        async move {
+            assert!(latch.wait(PATIENCE).await, "the test opens the latch");
+            http::Response::default()
+        }
+    };
+    Server::builder()
+        .max_concurrent_streams(3)
+        .handle("/wait", wait)
+        .start()
 }
 
 /// A response's body as JSON.

@@ -1,20 +1,19 @@
 //! When connections end: with their idle time, their backend, their runtime.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::join_all};
 use http::Method;
-use pr_backend_h2::{Backend, BackendExt, ErrorKind};
+use pr_backend_h2::{Backend, BackendExt, ErrorKind, RequestConfig};
 use pr_core::Delivery;
-use pr_testkit::{Server, TestCa};
-use support::{
+use pr_testkit::{Counts, Server, TestCa, closed_port};
+use tokio::{join, runtime, time::sleep};
+
+use crate::support::{
     PATIENCE, backend, exchange, plain,
     raw::{GOAWAY, Listener, STATUS_200},
     soon, tls,
 };
-use tokio::{join, runtime};
 
 #[tokio::test]
 async fn an_idle_connection_expires_and_says_so() {
@@ -41,11 +40,35 @@ async fn an_idle_connection_expires_and_says_so() {
 async fn a_busy_connection_does_not_expire() {
     let server = Server::builder().http2_only().start();
     let backend = backend(plain().idle_timeout(Duration::from_millis(50)));
-    let slow = soon(backend.request(server.url("/delay/0.3")))
-        .await
-        .unwrap();
-    let counts = server.ledger().counts();
-    assert_eq!((slow.attempts(), counts.connections_accepted), (1, 1));
+    let slow = backend.request(server.url("/delay/0.4"));
+    let another = async {
+        // Several times the idle timeout, of which none counts while a stream is open.
+        sleep(Duration::from_millis(250)).await;
+        backend.request(server.url("/get")).await
+    };
+    let (slow, another) = soon(async { join!(slow, another) }).await;
+    assert_eq!(
+        slow.unwrap().connection().id,
+        another.unwrap().connection().id
+    );
+}
+
+#[tokio::test]
+async fn no_more_connections_are_idle_than_the_settings_allow() {
+    let servers: Vec<_> = (0..8)
+        .map(|_| Server::builder().http2_only().start())
+        .collect();
+    let backend = backend(plain().max_idle(3));
+    for server in &servers {
+        soon(backend.request(server.url("/get"))).await.unwrap();
+    }
+    for (age, server) in servers.iter().rev().enumerate() {
+        let open = u64::from(age < 3);
+        let settled = server
+            .ledger()
+            .wait_until(move |seen| seen.connections_open == open, PATIENCE);
+        settled.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -74,6 +97,7 @@ async fn closing_ends_what_is_in_flight_and_refuses_the_rest() {
     for outcome in outcomes {
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.message(), "the backend has been closed");
         sent += usize::from(error.delivery() == Delivery::Unknown);
     }
     assert_eq!(sent, 1, "one was on its way, three were in the queue");
@@ -256,30 +280,47 @@ fn a_runtime_that_ends_takes_its_connections_with_it() {
 }
 
 #[test]
-fn a_runtime_that_ends_while_dialing_leaves_the_dial_to_others() {
-    let server = Server::builder().tls(TestCa::shared().localhost()).start();
-    let backend = Arc::new(backend(tls()));
-    let first = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let second = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let request = || {
-        let (backend, url) = (backend.clone(), server.url("/get"));
-        Box::pin(async move { backend.request(url).await })
+fn a_runtime_that_stands_still_holds_up_no_other() {
+    let server = Server::builder().http2_only().start();
+    let backend = Arc::new(backend(plain()));
+    let runtime = || {
+        runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
     };
-    // The first runtime gets as far as spawning the dial, and no further.
-    let mut leader = request();
-    first.block_on(async { assert!(futures::poll!(&mut leader).is_pending()) });
-    let mut follower = request();
-    second.block_on(async { assert!(futures::poll!(&mut follower).is_pending()) });
+    let (first, second) = (runtime(), runtime());
+    let request = || soon(backend.request(server.url("/get")));
+    let [one, two] = [&first, &second].map(|runtime| runtime.block_on(request()).unwrap());
+    assert_ne!(one.connection().id, two.connection().id);
+    let again = first.block_on(request()).unwrap();
+    assert_eq!(again.connection().id, one.connection().id);
+    // Closing waits for what can end now.
+    second.block_on(soon(backend.close()));
     drop(first);
-    assert_eq!(second.block_on(soon(follower)).unwrap().status_code(), 200);
-    drop(second);
-    drop(leader);
+    let none_open = |seen: &Counts| seen.connections_open == 0;
+    server
+        .ledger()
+        .wait_until_blocking(none_open, PATIENCE)
+        .unwrap();
+}
+
+#[test]
+fn a_request_that_moves_to_another_runtime_dials_again() {
+    let server = Server::builder().tls(TestCa::shared().localhost()).start();
+    let backend = backend(tls());
+    let runtime = || {
+        runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    // The first runtime gets as far as spawning the dial, and no further.
+    let mut request = Box::pin(backend.exchange(exchange(Method::GET, &server.url("/get"))));
+    first.block_on(async { assert!(futures::poll!(&mut request).is_pending()) });
+    drop(first);
+    assert_eq!(second.block_on(soon(request)).unwrap().status, 200);
 }
 
 #[test]
@@ -299,6 +340,22 @@ fn a_runtime_without_drivers_is_an_error_for_all_who_wait() {
     for outcome in runtime.block_on(requests) {
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Config);
     }
+}
+
+#[tokio::test]
+async fn origins_that_are_done_with_are_forgotten() {
+    const ORIGINS: usize = 3_000;
+    let port = closed_port().unwrap();
+    let backend = backend(plain());
+    for number in 0..ORIGINS {
+        // Another user of a proxy is another origin to the pool.
+        let proxy = format!("http://user{number}@{}", port.addr());
+        let request = RequestConfig::get("http://example.org/").proxy(proxy.parse().unwrap());
+        let error = backend.request(request).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Proxy);
+    }
+    let remembered = format!("{backend:?}").matches("Origin {").count();
+    assert!((1..ORIGINS / 2).contains(&remembered), "{remembered}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,7 +1,5 @@
 //! Request bodies: held back by the peer's windows, cut off by early answers, checked for length.
 
-mod support;
-
 use std::{
     sync::{
         Arc,
@@ -14,17 +12,20 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::join_all, stream};
 use http::{Method, StatusCode};
 use pr_backend_h2::{Backend, BackendExt, Body, ErrorKind, RequestConfig};
-use pr_core::{OutgoingBody, TimeoutPhase};
+use pr_core::{BoxError, OutgoingBody, TimeoutPhase};
 use pr_testkit::{Server, content};
-use support::{
+use tokio::{join, sync::mpsc};
+
+use crate::support::{
     backend, exchange, plain,
     raw::{
-        CANCEL, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW_SIZE, Listener, NO_ERROR,
-        STATUS_200, STATUS_413,
+        CANCEL, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, INITIAL_WINDOW_SIZE, Listener,
+        NO_ERROR, STATUS_200, STATUS_413,
     },
     soon,
 };
-use tokio::{join, sync::mpsc};
+
+type Item = Result<Bytes, BoxError>;
 
 /// A body of so many bytes of the test content, in pieces of a length that divides nothing.
 fn pieces(length: u64) -> Body {
@@ -114,7 +115,7 @@ async fn a_streamed_body_is_taken_no_faster_than_the_peer_has_room() {
             .await;
         let stream = peer.request().await;
         let mut received = 0;
-        let mut count = |frames: Vec<support::raw::Frame>| {
+        let mut count = |frames: Vec<Frame>| {
             received += frames
                 .iter()
                 .map(|frame| frame.payload.len() as u64)
@@ -185,6 +186,38 @@ async fn a_peer_that_is_slow_to_answer_is_a_timeout_in_waiting_for_the_head() {
 }
 
 #[tokio::test]
+async fn a_response_that_stalls_is_a_timeout_in_reading_even_if_the_request_ended_late() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain());
+    let request = RequestConfig::post(listener.url("/"))
+        .data("held back")
+        .timeout(Duration::from_millis(500));
+    let client = async {
+        backend.request(listener.url("/first")).await.unwrap();
+        backend.request(request).await
+    };
+    let server = async {
+        let mut peer = listener
+            .accept_and_answer(&[(INITIAL_WINDOW_SIZE, 0)])
+            .await;
+        let stream = peer.request().await;
+        peer.head(stream, STATUS_200).await;
+        assert!(peer.frames_until_now().await.is_empty());
+        peer.open_window(stream, 1_000).await;
+        assert!(peer.read_stream().await.ends_stream());
+        peer.rest().await;
+    };
+    let error = soon(async {
+        tokio::select! {
+            outcome = client => outcome.unwrap_err(),
+            () = server => panic!("the client keeps the connection"),
+        }
+    })
+    .await;
+    assert_eq!(error.timeout_phase(), Some(TimeoutPhase::Read));
+}
+
+#[tokio::test]
 async fn an_early_refusal_is_delivered_and_ends_the_upload() {
     for polite in [true, false] {
         let listener = Listener::bind().await;
@@ -214,6 +247,23 @@ async fn an_early_refusal_is_delivered_and_ends_the_upload() {
             StatusCode::PAYLOAD_TOO_LARGE
         );
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_wants_no_more_ends_an_upload_that_has_nothing_to_send() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain());
+    let silent = Body::one_shot(None, stream::pending());
+    let client = backend.request(RequestConfig::post(listener.url("/")).data(silent));
+    let server = async {
+        let mut peer = listener.accept(&[]).await;
+        let stream = peer.request().await;
+        peer.answer(stream).await;
+        peer.reset(stream, NO_ERROR).await;
+        peer
+    };
+    let (outcome, _peer) = soon(async { join!(client, server) }).await;
+    assert_eq!(outcome.unwrap().status_code(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -286,7 +336,7 @@ async fn request_and_response_may_be_a_conversation() {
 #[tokio::test]
 async fn a_body_that_fails_or_lies_about_its_length_is_never_taken_for_whole() {
     let bytes = |count: usize| Ok(Bytes::from(vec![1; count]));
-    let cases: [(Vec<Result<Bytes, pr_core::BoxError>>, Option<u64>, &str); 4] = [
+    let cases: [(Vec<Item>, Option<u64>, &str); 4] = [
         (vec![bytes(3)], Some(5), "shorter"),
         (vec![bytes(3), bytes(3)], Some(5), "longer"),
         (
@@ -328,7 +378,7 @@ async fn a_body_that_fails_or_lies_about_its_length_is_never_taken_for_whole() {
 async fn a_body_that_fails_after_the_head_fails_the_response() {
     let listener = Listener::bind().await;
     let backend = backend(plain());
-    let (fail, failed) = mpsc::channel::<Result<Bytes, pr_core::BoxError>>(1);
+    let (fail, failed) = mpsc::channel::<Item>(1);
     let source = stream::unfold(failed, |mut failed| async {
         let piece = failed.recv().await?;
         Some((piece, failed))

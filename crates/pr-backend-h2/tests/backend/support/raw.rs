@@ -9,6 +9,7 @@ pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
@@ -29,8 +30,6 @@ pub(crate) const HTTP_1_1_REQUIRED: u32 = 13;
 
 /// `:status: 200` by HPACK's static table.
 pub(crate) const STATUS_200: &[u8] = &[0x88];
-/// `:status: 204`, likewise.
-pub(crate) const STATUS_204: &[u8] = &[0x89];
 /// `:status: 103` as a literal.
 pub(crate) const STATUS_103: &[u8] = &[0x08, 3, b'1', b'0', b'3'];
 /// `:status: 413` as a literal.
@@ -55,7 +54,7 @@ impl Frame {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
     }
 
-    /// The error code of a RST_STREAM.
+    /// The error code of a `RST_STREAM`.
     pub(crate) fn code(&self) -> u32 {
         assert_eq!(self.kind, RST_STREAM, "{self:?}");
         u32::from_be_bytes(self.payload[..4].try_into().unwrap())
@@ -105,7 +104,8 @@ impl Listener {
 
 impl Peer {
     pub(crate) async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        let length = u32::try_from(payload.len()).unwrap();
+        let mut frame = length.to_be_bytes()[1..].to_vec();
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);

@@ -1,7 +1,5 @@
 //! What the tests of this crate share: backends, patience, and a peer that speaks raw frames.
 
-#![allow(dead_code, reason = "each test file uses a part of this")]
-
 pub(crate) mod raw;
 
 use std::time::Duration;
@@ -17,10 +15,13 @@ use url::Url;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the future yields. A test that hangs fails.
-pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future)
-        .await
-        .expect("this should not take so long")
+pub(crate) fn soon<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    // On the heap before anything else, because tests make large ones.
+    let future = Box::pin(future);
+    async {
+        let outcome = timeout(PATIENCE, future).await;
+        outcome.expect("this should not take so long")
+    }
 }
 
 /// Settings for peers that speak HTTP/2 over plain TCP.

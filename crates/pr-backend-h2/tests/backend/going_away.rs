@@ -1,24 +1,23 @@
 //! Requests that a peer does not process, and connections that it ends: what is sent again, and
 //! what is only reported.
 
-mod support;
-
 use futures::future::join_all;
 use http::{Method, Version};
 use pr_backend_h2::{Backend, BackendExt, ErrorKind, RequestConfig};
 use pr_core::Delivery;
 use pr_testkit::Server;
-use support::{
-    backend, exchange, plain,
-    raw::{
-        HTTP_1_1_REQUIRED, INTERNAL_ERROR, Listener, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM,
-        STATUS_200,
-    },
-    soon,
-};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     join,
+};
+
+use crate::support::{
+    PATIENCE, backend, exchange, plain,
+    raw::{
+        END_HEADERS, HTTP_1_1_REQUIRED, INTERNAL_ERROR, Listener, MAX_CONCURRENT_STREAMS, NO_ERROR,
+        PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, STATUS_200,
+    },
+    soon, turns_of_the_event_loop,
 };
 
 #[tokio::test]
@@ -77,9 +76,10 @@ async fn goaway_and_refusal_prove_that_nothing_was_processed() {
         let server = async {
             let mut peer = listener.accept(&[]).await;
             let stream = peer.request().await;
-            match refuse {
-                true => peer.reset(stream, REFUSED_STREAM).await,
-                false => peer.go_away(0, INTERNAL_ERROR).await,
+            if refuse {
+                peer.reset(stream, REFUSED_STREAM).await;
+            } else {
+                peer.go_away(0, INTERNAL_ERROR).await;
             }
             peer
         };
@@ -202,6 +202,25 @@ async fn a_peer_that_breaks_the_protocol_is_left() {
 }
 
 #[tokio::test]
+async fn a_push_that_nobody_asked_for_breaks_the_protocol() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain());
+    let client = backend.exchange(exchange(Method::GET, &listener.url("/")));
+    let server = async {
+        let mut peer = listener.accept(&[]).await;
+        let stream = peer.request().await;
+        // Stream 2, for `GET http /` by HPACK's table.
+        let promise = [0, 0, 0, 2, 0x82, 0x86, 0x84];
+        peer.write(PUSH_PROMISE, END_HEADERS, stream, &promise)
+            .await;
+        peer.answer(stream).await;
+        peer.rest().await;
+    };
+    let (outcome, ()) = soon(async { join!(client, server) }).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test]
 async fn a_connection_that_the_peer_ended_while_idle_is_not_used_again() {
     let server = Server::builder().http2_only().start();
     let backend = backend(plain());
@@ -212,13 +231,13 @@ async fn a_connection_that_the_peer_ended_while_idle_is_not_used_again() {
         soon(
             server
                 .ledger()
-                .wait_until(|seen| seen.connections_open == 0, support::PATIENCE),
+                .wait_until(|seen| seen.connections_open == 0, PATIENCE),
         )
         .await
         .unwrap();
         // The client has the end of the stream in its socket's buffer by now, and its connection's
         // task becomes runnable with the next turn of the event loop.
-        support::turns_of_the_event_loop().await;
+        turns_of_the_event_loop().await;
     }
     assert_eq!(server.ledger().counts().requests_begun, 3);
 }
@@ -231,7 +250,7 @@ async fn a_drained_connection_answers_what_it_has_and_takes_no_more() {
     let client = async {
         server
             .ledger()
-            .wait_until(|seen| seen.requests_begun == 1, support::PATIENCE)
+            .wait_until(|seen| seen.requests_begun == 1, PATIENCE)
             .await
             .unwrap();
         server.drain_clients();
@@ -245,7 +264,7 @@ async fn a_drained_connection_answers_what_it_has_and_takes_no_more() {
     soon(
         server
             .ledger()
-            .wait_until(|seen| seen.connections_open == 1, support::PATIENCE),
+            .wait_until(|seen| seen.connections_open == 1, PATIENCE),
     )
     .await
     .expect("the drained connection ends");
@@ -263,9 +282,7 @@ async fn requests_in_the_queue_move_on_when_their_connection_dies() {
         join!(blocked, queued)
     };
     let server = async {
-        let mut old = listener
-            .accept(&[(support::raw::MAX_CONCURRENT_STREAMS, 1)])
-            .await;
+        let mut old = listener.accept(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
         old.request().await;
         assert!(old.frames_until_now().await.is_empty());
         drop(old);
@@ -278,5 +295,30 @@ async fn requests_in_the_queue_move_on_when_their_connection_dies() {
     };
     let ((blocked, queued), ()) = soon(async { join!(client, server) }).await;
     assert_eq!(blocked.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(queued.into_iter().all(|outcome| outcome.is_ok()));
+}
+
+#[tokio::test]
+async fn requests_in_the_queue_do_not_wait_for_a_connection_that_is_going_away() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain().http2_connections_per_origin(1));
+    let request = || backend.exchange(exchange(Method::POST, &listener.url("/")));
+    let client = async { join!(request(), join_all([request(), request()])) };
+    let server = async {
+        let mut old = listener.accept(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
+        let first = old.request().await;
+        assert!(old.frames_until_now().await.is_empty());
+        old.go_away(first, NO_ERROR).await;
+        // The stream that the old connection has is still open all the while.
+        let mut new = listener.accept(&[]).await;
+        for _ in 0..2 {
+            let stream = new.request().await;
+            new.answer(stream).await;
+        }
+        old.answer(first).await;
+        new
+    };
+    let ((first, queued), _new) = soon(async { join!(client, server) }).await;
+    assert!(first.is_ok());
     assert!(queued.into_iter().all(|outcome| outcome.is_ok()));
 }

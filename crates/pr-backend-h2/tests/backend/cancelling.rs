@@ -1,18 +1,17 @@
 //! Exchanges that are dropped: the stream is reset, its siblings live on.
 
-mod support;
-
 use futures::{StreamExt, future::join_all, poll};
 use http::Method;
 use pr_backend_h2::{Backend, BackendExt};
 use pr_core::{ExchangeRequest, OutgoingBody};
 use pr_testkit::Server;
-use support::{
-    backend, exchange, plain,
+use tokio::join;
+
+use crate::support::{
+    PATIENCE, backend, exchange, plain,
     raw::{CANCEL, Listener, RST_STREAM, STATUS_200},
     soon,
 };
-use tokio::join;
 
 #[tokio::test]
 async fn a_dropped_exchange_resets_its_stream_and_no_other() {
@@ -129,7 +128,7 @@ async fn a_storm_of_cancellations_costs_no_sibling() {
         let begun = server.ledger().counts().requests_begun;
         let all_begun = server
             .ledger()
-            .wait_until(|seen| seen.requests_begun == begun + 50, support::PATIENCE);
+            .wait_until(|seen| seen.requests_begun == begun + 50, PATIENCE);
         let never = join_all(doomed.iter_mut());
         tokio::select! {
             _ = never => panic!("these have no answer"),
@@ -154,7 +153,7 @@ async fn a_storm_of_cancellations_costs_no_sibling() {
     soon(
         server
             .ledger()
-            .wait_until(|seen| seen.requests_in_flight() == 0, support::PATIENCE),
+            .wait_until(|seen| seen.requests_in_flight() == 0, PATIENCE),
     )
     .await
     .expect("every cancelled request is reset");
@@ -172,15 +171,15 @@ async fn places_are_free_again_after_cancelling() {
         let begun = server.ledger().counts().requests_begun;
         let full = server
             .ledger()
-            .wait_until(|seen| seen.requests_begun == begun + 4, support::PATIENCE);
+            .wait_until(|seen| seen.requests_begun == begun + 4, PATIENCE);
         tokio::select! {
             _ = doomed => panic!("these have no answer"),
             seen = full => drop(seen.unwrap()),
         }
     }
-    let served = join_all((0..16).map(|_| backend.request(server.url("/get"))));
+    let answered = join_all((0..16).map(|_| backend.request(server.url("/get"))));
     assert!(
-        soon(served)
+        soon(answered)
             .await
             .into_iter()
             .all(|response| response.is_ok())

@@ -1,17 +1,19 @@
 //! How requests are spread over streams and connections, to the peer's limits as they change.
 
-mod support;
+use std::time::Duration;
 
 use futures::future::join_all;
 use http::Method;
-use pr_backend_h2::{Backend, BackendExt, ErrorKind};
+use pr_backend_h2::{Backend, BackendExt, ErrorKind, RequestConfig};
+use pr_core::TimeoutPhase;
 use pr_testkit::{Server, TestCa};
-use support::{
-    backend, exchange, plain,
+use tokio::join;
+
+use crate::support::{
+    PATIENCE, backend, exchange, plain,
     raw::{Listener, MAX_CONCURRENT_STREAMS},
     soon, tls,
 };
-use tokio::join;
 
 #[tokio::test]
 async fn a_hundred_requests_share_one_or_two_connections() {
@@ -135,41 +137,94 @@ async fn a_full_connection_gets_company_and_whichever_has_room_serves() {
 }
 
 #[tokio::test]
-async fn the_less_busy_connection_takes_the_next_request() {
+async fn without_a_second_connection_the_first_has_to_do() {
     let listener = Listener::bind().await;
     let backend = backend(plain());
     let url = listener.url("/");
+    let client = join_all((0..5).map(|_| backend.request(url.as_str())));
     let server = async {
-        let mut first = listener.accept(&[(MAX_CONCURRENT_STREAMS, 2)]).await;
-        let one = first.request().await;
-        first.request().await;
-        let mut second = listener.accept(&[(MAX_CONCURRENT_STREAMS, 2)]).await;
-        second.request().await;
-        // Two streams are open there and one here.
-        second.request().await;
-        first.answer(one).await;
-        // Now it is the other way round.
-        first.request().await;
-        (first, second)
+        let mut peer = listener.accept(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
+        // From here on, nobody listens.
+        drop(listener);
+        for _ in 0..5 {
+            let stream = peer.request().await;
+            peer.answer(stream).await;
+        }
+        peer
     };
-    let client = async {
-        let (a, b) = (backend.request(url.as_str()), backend.request(url.as_str()));
-        let (c, d) = (backend.request(url.as_str()), backend.request(url.as_str()));
-        let rest = async { join!(b, c, d) };
-        let then = async {
-            a.await.unwrap();
-            backend.request(url.as_str()).await
-        };
-        join!(then, rest)
+    let (responses, _peer) = soon(async { join!(client, server) }).await;
+    assert!(responses.into_iter().all(|response| response.is_ok()));
+}
+
+#[tokio::test]
+async fn the_less_busy_connection_takes_the_next_request() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain());
+    let request = || backend.request(listener.url("/"));
+    let server = async {
+        let mut first = listener.accept(&[(MAX_CONCURRENT_STREAMS, 3)]).await;
+        let answered = first.request().await;
+        first.request().await;
+        first.request().await;
+        let mut second = listener.accept(&[(MAX_CONCURRENT_STREAMS, 3)]).await;
+        second.request().await;
+        first.answer(answered).await;
+        // Now two streams are open there and one here, and both have room.
+        second.request().await;
+        assert!(first.frames_until_now().await.is_empty());
     };
-    // The client's requests stay unanswered but for one: the server's account is the test.
+    let one_after_another = async {
+        request().await.unwrap();
+        request().await
+    };
+    let others = join_all([request(), request(), request()]);
     soon(async {
         tokio::select! {
-            _ = client => panic!("nobody was to be answered"),
-            connections = server => drop(connections),
+            _ = async { join!(one_after_another, others) } => panic!("one was answered, no more"),
+            () = server => {}
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_timeout_tells_the_queue_from_the_connection() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain().http2_connections_per_origin(1));
+    let url = listener.url("/");
+    let impatient = |url: &str| RequestConfig::get(url).timeout(Duration::from_millis(100));
+    let client = async {
+        let mut blocked = Box::pin(backend.request(url.as_str()));
+        assert!(futures::poll!(&mut blocked).is_pending());
+        let queued = backend.request(impatient(&url));
+        // The handshake of a peer that knows no TLS does not end either.
+        let secure = backend.request(impatient(&url.replace("http://", "https://")));
+        tokio::select! {
+            _ = blocked => panic!("it is not answered"),
+            outcomes = async { join!(queued, secure) } => outcomes,
+        }
+    };
+    let server = async {
+        let mut peer = listener.accept(&[(MAX_CONCURRENT_STREAMS, 1)]).await;
+        peer.request().await;
+        let _silent = listener.accept_bytes().await;
+        peer.rest().await;
+    };
+    let (queued, secure) = soon(async {
+        tokio::select! {
+            outcomes = client => outcomes,
+            () = server => panic!("the client keeps the connection"),
+        }
+    })
+    .await;
+    assert_eq!(
+        queued.unwrap_err().timeout_phase(),
+        Some(TimeoutPhase::Queue)
+    );
+    assert_eq!(
+        secure.unwrap_err().timeout_phase(),
+        Some(TimeoutPhase::Connect)
+    );
 }
 
 #[tokio::test]
@@ -242,7 +297,7 @@ async fn a_request_for_a_fresh_connection_gets_one_and_replaces_the_old() {
     soon(
         server
             .ledger()
-            .wait_until(|seen| seen.connections_open == 1, support::PATIENCE),
+            .wait_until(|seen| seen.connections_open == 1, PATIENCE),
     )
     .await
     .expect("the old connection is replaced");

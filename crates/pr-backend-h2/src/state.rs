@@ -1,0 +1,194 @@
+//! The decisions about one origin: who gets a stream, when a connection is missing, who fails.
+
+use std::{sync::Arc, time::Duration};
+
+use pr_connect::Connected;
+use pr_core::BackendError;
+use tokio::time::Instant;
+
+use crate::{
+    error,
+    members::{Grant, Member, Members},
+    queue::{Queue, Wakers},
+    tasks::Stop,
+};
+
+/// What is under an origin's lock. Whoever changes it [settles](Self::settle) it afterwards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) closed: bool,
+    pub(crate) members: Members,
+    pub(crate) queue: Queue<Decision>,
+    dial: Option<Dial>,
+    /// How many dials there have been, which is the number of the latest.
+    dials: u64,
+    no_extra_dial_before: Option<Instant>,
+    max_connections: usize,
+}
+
+/// The one dial that is under way.
+#[derive(Debug)]
+struct Dial {
+    number: u64,
+    stop: Arc<Stop>,
+}
+
+/// What a request that waits is told.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    Stream(Grant),
+    Http1(Option<Box<Connected>>),
+    Failed(BackendError),
+}
+
+/// How long no further connection is tried to an origin that has one, after trying has failed.
+const EXTRA_DIAL_PAUSE: Duration = Duration::from_secs(1);
+
+impl State {
+    pub(crate) fn new(max_connections: usize) -> Self {
+        Self {
+            closed: false,
+            members: Members::default(),
+            queue: Queue::default(),
+            dial: None,
+            dials: 0,
+            no_extra_dial_before: None,
+            max_connections,
+        }
+    }
+
+    /// A stream for a request that has just come, unless others wait.
+    pub(crate) fn grant_at_once(&mut self) -> Option<Grant> {
+        if self.closed || self.queue.first_ordinary().is_some() {
+            return None;
+        }
+        self.members.grant()
+    }
+
+    /// [Serves](Self::serve) whom it can. If a connection is missing, all who wait are woken, and
+    /// the first who runs dials.
+    pub(crate) fn settle(&mut self, wakers: &mut Wakers) {
+        self.serve(wakers);
+        if self.needs_dial() {
+            self.queue
+                .wakers()
+                .for_each(|waker| wakers.add(Some(waker)));
+        }
+    }
+
+    /// Gives streams to those who wait, as far as there are any.
+    pub(crate) fn serve(&mut self, wakers: &mut Wakers) {
+        // Requests for a fresh connection come first, because each ordinary one that overtakes them
+        // makes a connection less fresh.
+        while let Some(ticket) = self.queue.first_fresh() {
+            let Some(grant) = self.members.grant_fresh(ticket) else {
+                break;
+            };
+            wakers.add(self.queue.decide(ticket, Decision::Stream(grant)));
+        }
+        while let Some(ticket) = self.queue.first_ordinary() {
+            let Some(grant) = self.members.grant() else {
+                break;
+            };
+            wakers.add(self.queue.decide(ticket, Decision::Stream(grant)));
+        }
+    }
+
+    /// Whether somebody waits for whom a connection should be dialed now.
+    pub(crate) fn needs_dial(&self) -> bool {
+        if self.closed || self.dial.is_some() || self.queue.is_empty() {
+            return false;
+        }
+        // What is fresh to the last of them is fresh to all.
+        let fresh = self.queue.last_fresh();
+        if fresh.is_some_and(|ticket| !self.members.any_fresh_to(ticket)) {
+            return true;
+        }
+        if self.members.is_empty() {
+            return true;
+        }
+        let may_try = |at| at <= Instant::now();
+        self.members.len() < self.max_connections
+            && self.members.all_settled()
+            && self.no_extra_dial_before.is_none_or(may_try)
+    }
+
+    /// The number of the dial that the caller begins after this.
+    pub(crate) fn next_dial(&mut self) -> u64 {
+        self.dials += 1;
+        self.dials
+    }
+
+    /// A dial begins, and can be told to end.
+    pub(crate) fn begin_dial(&mut self, number: u64, stop: Arc<Stop>) {
+        self.dial = Some(Dial { number, stop });
+    }
+
+    /// The dial of this number is over. Whether it was still under way, as far as this side knows.
+    pub(crate) fn end_dial(&mut self, number: u64) -> bool {
+        self.dial.take_if(|dial| dial.number == number).is_some()
+    }
+
+    /// Gives up the dial under way; the result is what tells it to end.
+    pub(crate) fn abandon_dial(&mut self) -> Option<Arc<Stop>> {
+        self.dial.take().map(|dial| dial.stop)
+    }
+
+    /// Adds a connection. If that is one too many, it takes the place of the oldest, which is
+    /// returned.
+    pub(crate) fn add(&mut self, member: impl FnOnce(u64) -> Member) -> Option<Member> {
+        let born = self.queue.ticket();
+        self.members.add(member(born));
+        if self.members.len() > self.max_connections {
+            return self.members.retire_oldest();
+        }
+        None
+    }
+
+    /// A dial has found that the peer speaks HTTP/1.1: the first who waited gets the connection,
+    /// the others are told. Whether this holds for whoever comes later, too.
+    pub(crate) fn peer_speaks_http1(&mut self, connected: Connected, wakers: &mut Wakers) -> bool {
+        let mut connected = Some(Box::new(connected));
+        while let Some(ticket) = self.queue.first_fresh() {
+            wakers.add(self.queue.decide(ticket, Decision::Http1(connected.take())));
+        }
+        if self.members.is_empty() {
+            while let Some(ticket) = self.queue.first_ordinary() {
+                wakers.add(self.queue.decide(ticket, Decision::Http1(connected.take())));
+            }
+            return true;
+        }
+        // Some machines behind the name speak HTTP/2 and some do not. Those who wait for the
+        // connections that do go on waiting, but for one of them, who takes what is there.
+        self.no_extra_dial_before = Some(Instant::now() + EXTRA_DIAL_PAUSE);
+        if let (Some(ticket), true) = (self.queue.first_ordinary(), connected.is_some()) {
+            wakers.add(self.queue.decide(ticket, Decision::Http1(connected.take())));
+        }
+        false
+    }
+
+    /// A dial has failed: everybody who has nothing else to wait for fails with it.
+    pub(crate) fn dial_failed(&mut self, failed: BackendError, wakers: &mut Wakers) {
+        let mut each = error::for_each_waiter(failed);
+        if self.members.is_empty() {
+            self.fail_all(each, wakers);
+            return;
+        }
+        self.no_extra_dial_before = Some(Instant::now() + EXTRA_DIAL_PAUSE);
+        while let Some(ticket) = self.queue.first_fresh() {
+            wakers.add(self.queue.decide(ticket, Decision::Failed(each())));
+        }
+    }
+
+    /// Everybody who waits gets an error of his own.
+    pub(crate) fn fail_all(
+        &mut self,
+        mut error: impl FnMut() -> BackendError,
+        wakers: &mut Wakers,
+    ) {
+        let first = |queue: &Queue<_>| queue.first_fresh().or_else(|| queue.first_ordinary());
+        while let Some(ticket) = first(&self.queue) {
+            wakers.add(self.queue.decide(ticket, Decision::Failed(error())));
+        }
+    }
+}

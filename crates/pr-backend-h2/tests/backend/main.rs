@@ -1,0 +1,17 @@
+//! What this backend promises beyond what every backend does: how requests share connections, what
+//! a peer's GOAWAY and resets mean, flow control, and how it all ends.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests state what they expect by unwrapping it"
+)]
+
+mod bodies;
+mod cancelling;
+mod going_away;
+mod handshakes;
+mod lifetime;
+mod proxies;
+mod streams;
+mod support;
+mod uploads;

@@ -267,11 +267,11 @@ pub(super) const RULES: &[Rule] = &[
               with two, which one is used depends on what else the program depends on.",
     },
     Rule {
-        crates: Crates::Named(&["pr-cli", "pr-testkit", "pr-benches"]),
+        crates: Crates::Named(&["pr-cli", "pr-testkit"]),
         features: Features::All,
         absent: &[Package("native-tls"), Package("openssl"), Package("ring")],
         present: &["aws-lc-rs"],
-        why: "what we measure and demonstrate must use the same cryptography as what we publish.",
+        why: "what we demonstrate and test with must use the same cryptography as what we publish.",
     },
     Rule {
         crates: Crates::Named(&["pr-tls", "parallel-requests"]),

@@ -36,6 +36,10 @@ use crate::{
 /// and is closed if that never happens, after an HTTP/1.0 response, and after
 /// [`idle_timeout`](TransportConfig::idle_timeout) or when there are too many.
 ///
+/// A peer may answer before it has read all of the request. If it answers with an error, or says
+/// that it closes the connection, what is left of the request is not sent. Otherwise it is, and the
+/// response's body does not end before (RFC 9110, section 7.5).
+///
 /// ```
 /// use pr_backend_hyper::Http1Pool;
 /// use pr_connect::Connector;

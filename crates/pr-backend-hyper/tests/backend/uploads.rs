@@ -1,6 +1,6 @@
 //! Request bodies that fail, lie about their length, or are not wanted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, stream};
@@ -193,6 +193,14 @@ fn in_two_halves(go: &Latch, second: Result<&'static str, &'static str>) -> Body
     Body::one_shot(Some(4), first.chain(second))
 }
 
+/// A future that is woken by what it waits for, and not by a time limit somewhere.
+async fn promptly<T>(future: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let output = future.await;
+    assert!(begun.elapsed() < PATIENCE, "nobody woke it");
+    output
+}
+
 #[tokio::test]
 async fn an_early_success_is_not_complete_before_the_upload_is() {
     let go = Latch::new();
@@ -211,7 +219,7 @@ async fn an_early_success_is_not_complete_before_the_upload_is() {
         "the request is not complete"
     );
     go.open();
-    assert!(response.next().await.is_none());
+    assert!(promptly(response.next()).await.is_none());
     // Now it is, and its connection is as good as ever.
     let next = backend.request(server.url("/")).await.unwrap();
     assert!(next.connection().reused);
@@ -298,5 +306,5 @@ async fn an_early_success_waits_for_a_body_in_one_piece_too() {
         "the request is not complete"
     );
     read_on.open();
-    assert!(response.next().await.is_none());
+    assert!(promptly(response.next()).await.is_none());
 }

@@ -16,7 +16,8 @@ use crate::{
 /// It holds one backend with its connections. Clones share it, and with it the limit of requests
 /// in flight; keep one and clone it, rather than make one for each task.
 ///
-/// Dropping the last clone closes every connection without waiting; [`close`](Self::close) waits.
+/// Dropping the last clone closes every connection without waiting, and with it ends bodies that
+/// are still being read: keep the client for as long as you read. [`close`](Self::close) waits.
 ///
 /// ```no_run
 /// use parallel_requests::ParallelRequests;

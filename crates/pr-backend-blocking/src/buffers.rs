@@ -18,8 +18,8 @@ pub(crate) struct MessageBuffers {
 
 /// The longest response head, in bytes.
 pub(crate) const MAX_HEAD: usize = 64 << 10;
-/// What is read at a time, in bytes. A head has to fit into it.
-const INPUT: usize = 128 << 10;
+/// What is read at a time, in bytes. A line of a body's framing has to fit into it.
+pub(crate) const INPUT: usize = 128 << 10;
 /// What is written at a time, in bytes. A longer header field gets as much as it needs.
 const OUTPUT: usize = 64 << 10;
 /// The least room in which ureq prepares a piece of the request's body, in bytes.

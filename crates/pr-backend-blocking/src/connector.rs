@@ -59,7 +59,7 @@ impl Connector for RouteConnector {
         let connection = if let Some(rested) = rested {
             used_by(&exchange, rested)
         } else {
-            exchange.progress.reach(Stage::Connecting);
+            exchange.reach(Stage::Connecting);
             self.routes.dialer.dial(&key, &exchange)
         }
         .map_err(|error| ureq::Error::Other(Box::new(error)))?;

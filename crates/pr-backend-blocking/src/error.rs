@@ -6,7 +6,7 @@ use pr_core::{BackendError, BoxError, Delivery, ErrorKind, TimeoutPhase};
 use pr_tls::handshake_error;
 
 use crate::{
-    buffers::MAX_HEAD,
+    buffers::{INPUT, MAX_HEAD},
     exchange::{Exchange, Stop},
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn of_ureq(error: ureq::Error, moment: Moment, exchange: &Exchange) -
                 ErrorKind::Limit,
                 format!(
                     "a line of the chunked body is longer than {} KiB",
-                    MAX_HEAD >> 10
+                    INPUT >> 10
                 ),
             ),
         },

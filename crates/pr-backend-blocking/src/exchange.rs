@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::{executor::block_on, future::poll_fn, task::AtomicWaker};
-use pr_core::{ConnectionInfo, Delivery, Progress};
+use pr_core::{ConnectionInfo, Delivery, Progress, Stage};
 
 /// One exchange, seen from both sides.
 ///
@@ -20,7 +20,7 @@ use pr_core::{ConnectionInfo, Delivery, Progress};
 /// down, which ends a read or a write that the thread is blocked in. Once the thread has let go of
 /// the socket, stopping touches nothing: the connection may carry another exchange by then.
 pub(crate) struct Exchange {
-    pub(crate) progress: Progress,
+    progress: Progress,
     hold: Mutex<Hold>,
     /// Wakes the thread where it waits for something else than a socket.
     waiter: AtomicWaker,
@@ -59,6 +59,19 @@ impl Exchange {
             must_not_wait: AtomicBool::new(false),
             peer_ended: AtomicBool::new(false),
         }
+    }
+
+    /// Says how far the exchange has come. A stopped one stays where it was: whoever stopped it may
+    /// be about to tell the user what it was waiting for.
+    pub(crate) fn reach(&self, stage: Stage) {
+        let hold = self.hold();
+        if !matches!(&*hold, Hold::Stopped(_)) {
+            self.progress.reach(stage);
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.progress.stage()
     }
 
     /// Ends the exchange wherever it is. The first reason stands.

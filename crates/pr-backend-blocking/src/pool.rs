@@ -73,20 +73,16 @@ impl Pool {
 
     /// Keeps a connection for the next request of its key.
     pub(crate) fn put(&self, key: &ConnectionKey, connection: Connection) {
-        if self.max_idle_per_origin == 0 || self.idle_timeout.is_zero() {
+        if self.max_idle.min(self.max_idle_per_origin) == 0 || self.idle_timeout.is_zero() {
             return;
         }
         let now = Instant::now();
         let mut idle = self.idle();
-        let surplus = idle.push(
-            key,
-            Resting {
-                connection,
-                since: now,
-            },
-            self.max_idle_per_origin,
-            self.max_idle,
-        );
+        let resting = Resting {
+            connection,
+            since: now,
+        };
+        let surplus = idle.push(key, resting, self.max_idle_per_origin, self.max_idle);
         let sweep = idle.swept.is_none_or(|last| last + SWEEP_EVERY <= now);
         if sweep {
             idle.swept = Some(now);

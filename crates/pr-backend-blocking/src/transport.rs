@@ -76,7 +76,7 @@ impl Transport for Carrier {
         let output = &self.buffers.output()[..amount];
         let part = self.parts_sent;
         self.parts_sent = part.saturating_add(1);
-        self.exchange.progress.reach(Stage::Sending);
+        self.exchange.reach(Stage::Sending);
         // The head comes first. A little content after it fits into the socket's buffer.
         let outcome = if part == 0 || part == 1 && amount <= LITTLE {
             connection.send(output)
@@ -93,7 +93,8 @@ impl Transport for Carrier {
         if in_part {
             self.exchange.has_written();
         }
-        if self.exchange.delivery() == Delivery::NotSent {
+        let is_ours = self.exchange.stopped().is_some();
+        if is_ours || self.exchange.delivery() == Delivery::NotSent {
             return Err(ours(cause));
         }
         // A peer that has read enough may answer, and close the connection, before it has it all.
@@ -111,8 +112,8 @@ impl Transport for Carrier {
             .connection
             .as_mut()
             .ok_or(ureq::Error::ConnectionFailed)?;
-        if self.exchange.progress.stage() == Stage::Sending {
-            self.exchange.progress.reach(Stage::AwaitingHead);
+        if self.exchange.stage() == Stage::Sending {
+            self.exchange.reach(Stage::AwaitingHead);
         }
         // Only the wait for "100 Continue" has a limit; see the agent's settings.
         let limit = (!timeout.after.is_not_happening())
@@ -125,7 +126,7 @@ impl Transport for Carrier {
         }
         let held = self.buffers.input().len();
         let mut free = self.buffers.input_append_buf();
-        if self.exchange.progress.stage() < Stage::ReadingBody {
+        if self.exchange.stage() < Stage::ReadingBody {
             let most = free.len().min(MAX_HEAD.saturating_sub(held));
             free = &mut free[..most];
         }

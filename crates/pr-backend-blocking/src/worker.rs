@@ -41,10 +41,6 @@ pub(crate) type Reply = oneshot::Sender<Result<ExchangeResponse, BackendError>>;
 /// What is left to be said when the thread has done with an exchange and is free for the next. It
 /// is said when the thread counts as free, so that a caller who goes on at once finds it.
 #[must_use]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one to a thread, on its stack, and the large variant is the common one"
-)]
 pub(crate) enum LastWord {
     /// The outcome itself.
     Reply(Reply, Result<ExchangeResponse, BackendError>),
@@ -106,7 +102,7 @@ impl Worker {
             Ok(found) => found,
             Err(error) => return Some(LastWord::Reply(reply, Err(error))),
         };
-        exchange.progress.reach(Stage::ReadingBody);
+        exchange.reach(Stage::ReadingBody);
         let length = download.length();
         let (first, failure) = match download.read_arrived(&mut self.scratch) {
             Ok(Piece::Last(whole)) => {

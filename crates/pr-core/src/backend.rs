@@ -57,7 +57,8 @@ use crate::{
 /// A backend never panics on what a user or a peer sends.
 ///
 /// **Progress.** The backend moves [`ExchangeRequest::progress`] along, so that a deadline's error
-/// can say what the request was waiting for and whether it had been sent.
+/// can say what the request was waiting for and whether it had been sent. Once the exchange has
+/// been dropped, it is not moved any more.
 ///
 /// **Closing.** [`close`](Self::close) refuses new exchanges (kind
 /// [`Closed`](crate::ErrorKind::Closed), not sent), ends those in flight, closes every connection

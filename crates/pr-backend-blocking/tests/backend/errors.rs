@@ -162,7 +162,7 @@ async fn a_body_that_is_not_framed_well() {
             "{body:?}"
         );
     }
-    let trailers = format!("{head}0\r\nlong: {}\r\n\r\n", "x".repeat(70 << 10));
+    let trailers = format!("{head}0\r\nlong: {}\r\n\r\n", "x".repeat(140 << 10));
     assert_eq!(kind(trailers).await, ErrorKind::Limit);
 }
 

@@ -77,8 +77,8 @@ async fn the_connection_that_was_used_last_goes_first() {
     let server = Server::start();
     let backend = backend();
     let url = server.url("/status/200");
-    let older = backend.stream(server.url("/bytes/300000")).await.unwrap();
-    let newer = backend.stream(server.url("/bytes/300000")).await.unwrap();
+    let older = backend.stream(server.url("/bytes/5000000")).await.unwrap();
+    let newer = backend.stream(server.url("/bytes/5000000")).await.unwrap();
     let newer_id = newer.connection().id;
     assert_ne!(older.connection().id, newer_id);
     older.into_whole().await.unwrap();

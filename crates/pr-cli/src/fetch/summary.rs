@@ -52,10 +52,18 @@ impl fmt::Display for Summary<'_> {
             line(f, "errors", Counts(&tally.errors))?;
         }
         if total > 0 {
-            // No count that can be reached loses digits that anybody would see.
-            #[expect(clippy::cast_precision_loss, reason = "it is rounded to a tenth")]
-            let rate = total as f64 / self.wall.as_secs_f64();
-            line(f, "rate", format_args!("{rate:.1} requests per second"))?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                clippy::cast_sign_loss,
+                reason = "it is positive, and rounded to a whole number for a person to read"
+            )]
+            let rate = (total as f64 / self.wall.as_secs_f64()).round() as u64;
+            line(
+                f,
+                "rate",
+                format_args!("{} requests per second", HumanCount(rate)),
+            )?;
         }
         if !tally.latencies.is_empty() {
             let [p50, p90, p99] =

@@ -79,8 +79,8 @@ impl ClientBuilder {
 
     /// How many requests are in flight at a time, over all hosts and all batches of this client;
     /// from 1 to 1,000,000. With an HTTP/1.1 backend this is also the greatest number of
-    /// connections that they use; [`open`](ParallelRequests::open) adds its own. The blocking backend runs each on a thread, of which it takes at most
-    /// 512.
+    /// connections that they use; [`open`](ParallelRequests::open) adds its own. The blocking
+    /// backend runs each on a thread, of which it takes at most 512.
     pub fn concurrency(mut self, in_flight: usize) -> Self {
         self.concurrency = in_flight;
         self
@@ -213,6 +213,9 @@ impl ClientBuilder {
         if let Err(error) = probe.check() {
             self.refuse("header", error.message().to_owned());
         }
+        if self.defaults.timeout.is_some_and(|limit| limit.is_zero()) {
+            self.refuse("timeout", "zero would let nothing ever arrive");
+        }
         if let (BackendChoice::Given(_), Some(setting)) = (&self.choice, self.transport_setting) {
             self.refuse(
                 setting,
@@ -252,7 +255,7 @@ impl ClientBuilder {
         self.invalid
             .get_or_insert(ConfigurationError::InvalidSetting {
                 setting,
-                value: "what it was given".to_owned(),
+                value: "the given value".to_owned(),
                 why: why.into(),
             });
     }

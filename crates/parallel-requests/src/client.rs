@@ -30,7 +30,8 @@ use crate::{
 /// println!("{} succeeded", batch.successes().count());
 ///
 /// // Many, by key.
-/// let batch = client.request([("rust", "https://www.rust-lang.org/"), ("tokio", "https://tokio.rs/")]).await;
+/// let sites = [("rust", "https://www.rust-lang.org/"), ("tokio", "https://tokio.rs/")];
+/// let batch = client.request(sites).await;
 /// let rust = batch.by_key(&"rust").expect("every request has an outcome");
 ///
 /// // One.
@@ -120,7 +121,8 @@ impl ParallelRequests {
         Outcomes::new(work, receiver)
     }
 
-    /// Sends one GET request and reads the whole response.
+    /// Sends one GET request and reads the whole response. A request of another method becomes a
+    /// GET here; [`send`](Self::send) leaves it as it is.
     ///
     /// It takes a place among the requests in flight, and waits for one if need be; the request's
     /// clock starts when it has it.
@@ -183,7 +185,10 @@ impl ParallelRequests {
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
     /// let client = parallel_requests::ParallelRequests::new()?;
     /// let found = client
-    ///     .scope(async |client| client.request(["https://example.org/"; 100]).await.successes().count())
+    ///     .scope(async |client| {
+    ///         let batch = client.request(["https://example.org/"; 100]).await;
+    ///         batch.successes().count()
+    ///     })
     ///     .await;
     /// # Ok(())
     /// # }

@@ -17,6 +17,11 @@ use url::Url;
 /// let (key, _) = ("rust", "https://www.rust-lang.org/").into_parts();
 /// assert_eq!(key, "rust");
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no request",
+    note = "a batch takes &str, String, Url, http::Request and RequestConfig, or pairs of a key and \
+            one of these; turn anything else into a RequestConfig first"
+)]
 pub trait BatchItem {
     /// What the outcome is known by, besides its index.
     type Key;
@@ -55,6 +60,7 @@ macro_rules! without_key {
 
 without_key!(
     &str,
+    &&str,
     String,
     &String,
     Url,

@@ -59,9 +59,12 @@ mod registry;
 mod selection;
 mod stack;
 
+/// The `http` crate, whose `Method`, `StatusCode`, `Version` and `HeaderMap` this API uses.
+pub use http;
 pub use pr_core::{
-    self, BackendError, Body, Certificate, Delivery, ErrorKind, NormalizedResponse, Proxy,
-    RequestConfig, Roots, StreamingResponse, TimeoutPhase, TransportConfig, Warning,
+    self, Backend, BackendError, Body, Capabilities, Capability, Certificate, Delivery, ErrorKind,
+    Hop, NormalizedResponse, Proxy, RequestConfig, Roots, StreamingResponse, TimeoutPhase, Timings,
+    TransportConfig, Warning,
 };
 
 pub use self::{
@@ -76,7 +79,7 @@ pub use self::{
     selection::{BackendChoice, Selection},
 };
 
-/// The examples of the README and of the book, compiled.
+/// The examples of the README and of `docs/`, compiled.
 #[cfg(all(doctest, feature = "h2", feature = "hyper"))]
 mod documentation {
     #[doc = include_str!("../../../README.md")]

@@ -30,6 +30,21 @@ pub struct Outcome<K = ()> {
 }
 
 impl<K> Outcome<K> {
+    /// An outcome, for tests of code that takes them.
+    pub fn new(
+        index: usize,
+        key: K,
+        elapsed: Duration,
+        result: Result<NormalizedResponse, BackendError>,
+    ) -> Self {
+        Self {
+            index,
+            key,
+            elapsed,
+            result,
+        }
+    }
+
     /// The response, if there is one.
     pub fn response(&self) -> Option<&NormalizedResponse> {
         self.result.as_ref().ok()

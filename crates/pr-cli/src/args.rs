@@ -67,7 +67,8 @@ const INPUT_HELP: &str = "\
 Read requests from a file, or from standard input if it is `-`
 
 A line is a URL, or a JSON object with the fields url, method, params, headers, cookies, data or \
-json, timeout, proxy, http2, stream, follow_redirects, verify_ssl. Empty lines and lines that begin \
+json, timeout, proxy, http2, stream, follow_redirects, verify_ssl. The method is GET unless the \
+line says otherwise, even if it has data. Empty lines and lines that begin \
 with # are passed over. The file is read as requests are sent, never all at once. A line that is \
 no request is an outcome of kind \"input\", and the rest goes on.";
 

@@ -206,7 +206,7 @@ pub enum Frame {
 /// use pr_core::{Frame, IncomingBody};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let pieces = stream::iter([Ok(Frame::Data(Bytes::from_static(b"a"))), Ok(Frame::Data(Bytes::from_static(b"b")))]);
+/// let pieces = stream::iter(["a", "b"]).map(|piece| Ok(Frame::Data(Bytes::from(piece))));
 /// let mut body = IncomingBody::streaming(pieces, None);
 /// assert_eq!(body.by_ref().count().await, 2);
 /// # });

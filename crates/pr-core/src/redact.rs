@@ -23,6 +23,10 @@ pub(crate) fn url(url: &Url) -> String {
 /// The same for text that is no URL: up to the first character that may open a secret.
 pub(crate) fn text(text: &str) -> String {
     const LONGEST: usize = 120;
+
+    if text.is_empty() {
+        return "(no URL)".to_owned();
+    }
     let after_userinfo = match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => &text[at + 1..],
         (None, Some(at)) => &text[at + 1..],

@@ -151,11 +151,17 @@ fn settings_that_cannot_work_are_refused_with_advice() {
                 .build()
                 .unwrap_err()
                 .to_string()
-                .contains("cannot be what it was given")
+                .contains("cannot be the given value")
         );
     }
     assert!(build(1_000_000).build().is_ok());
 
+    let error = build(1)
+        .timeout(Duration::ZERO)
+        .build()
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("timeout cannot be"), "{error}");
     let error = build(1)
         .header("connection", "close")
         .build()

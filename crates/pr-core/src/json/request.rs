@@ -65,7 +65,8 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 const LONGEST: f64 = 18_446_744_073_709_551_615.0;
 
 /// Written by the names of the contract. A request with a mistake in it, or with a streamed body,
-/// cannot be written and is an error. Credentials are written in full: the text is as secret as they.
+/// cannot be written and is an error. Credentials are written in full: the text is as secret as
+/// they are.
 impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let refuse = |why: &str| Err(ser::Error::custom(why));

@@ -19,6 +19,13 @@ impl From<&str> for RequestConfig {
     }
 }
 
+/// What iterating over a list of texts by reference gives.
+impl From<&&str> for RequestConfig {
+    fn from(url: &&str) -> Self {
+        (*url).into()
+    }
+}
+
 impl From<String> for RequestConfig {
     fn from(url: String) -> Self {
         url.as_str().into()

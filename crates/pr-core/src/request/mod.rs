@@ -24,8 +24,8 @@ use crate::{BackendError, ErrorKind, Proxy, redact};
 /// [`check`](Self::check) tells beforehand. So one bad line among a million spoils one outcome and
 /// not the batch.
 ///
-/// A clone sends the same again; bodies are shared and not copied. There is one exception: clones of a request with a
-/// [one-shot body](Body::one_shot) share that body.
+/// A clone sends the same again; bodies are shared and not copied. There is one exception: clones
+/// of a request with a [one-shot body](Body::one_shot) share that body.
 ///
 /// `Debug` output holds no header values, no body, no query and no credentials.
 ///
@@ -99,7 +99,7 @@ pub(crate) struct Defect(pub(crate) String);
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl RequestConfig {
-    /// A request with any method.
+    /// A request with this method, whatever it was before.
     pub fn new(method: Method, url: impl Into<RequestConfig>) -> Self {
         url.into().method(method)
     }
@@ -306,7 +306,8 @@ impl RequestConfig {
 
     /// Says that the response's body is long: the default timeout then ends with the response's
     /// head. A timeout that was [set](Self::timeout) still holds for the whole.
-    /// [`BackendExt::stream`](crate::BackendExt::stream) implies it.
+    /// [`BackendExt::stream`](crate::BackendExt::stream), and with it `open` of the facade's client,
+    /// implies it.
     pub fn stream(mut self, stream: bool) -> Self {
         self.stream = stream;
         self

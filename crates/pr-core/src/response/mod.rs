@@ -122,7 +122,8 @@ macro_rules! head_accessors {
             self.head.attempts
         }
 
-        /// This response, or an error of kind [`Status`](crate::ErrorKind::Status) if it is a 4xx or 5xx.
+        /// This response, or an error of kind [`Status`](crate::ErrorKind::Status) if it is a 4xx
+        /// or 5xx.
         pub fn error_for_status(self) -> Result<Self, BackendError> {
             self.head.error_for_status()?;
             Ok(self)

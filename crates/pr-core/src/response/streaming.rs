@@ -20,7 +20,8 @@ use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, Progress, Stage, 
 ///
 /// Nothing is read from the connection while you do not, so a body of any size takes bounded
 /// memory. If the request's [`timeout`](crate::RequestConfig::timeout) was set, it holds for the
-/// body too; if not, a pause of 30 s while you wait for a piece ends the body with a timeout. After an error the stream ends. Dropping the response frees its stream or connection.
+/// body too; if not, a pause of 30 s while you wait for a piece ends the body with a timeout. After
+/// an error the stream ends. Dropping the response frees its stream or connection.
 ///
 /// ```
 /// use futures::StreamExt;

@@ -194,7 +194,8 @@ fn check_target(request: &RequestConfig) -> Result<(), BackendError> {
     };
     if Scheme::of(url).is_none() {
         return Err(request.refuse(format!(
-            "the URL's scheme is {:?}; http and https are supported",
+            "the URL's scheme is {:?}; http and https are supported, and a mere host and port need \
+             http:// before them",
             url.scheme()
         )));
     }

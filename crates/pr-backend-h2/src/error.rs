@@ -103,7 +103,7 @@ fn describe(error: &h2::Error) -> String {
     if error.is_remote() {
         format!("the peer reset the stream: {reason}")
     } else if error.is_go_away() {
-        format!("the peer broke the protocol and the connection was ended: {reason}")
+        format!("the peer broke the protocol, or does not speak HTTP/2 at all: {reason}")
     } else {
         format!("the peer's response broke the protocol: {reason}")
     }

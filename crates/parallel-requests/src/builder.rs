@@ -23,7 +23,7 @@ use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, 
 /// | [`http2_prior_knowledge`](Self::http2_prior_knowledge) | no |
 ///
 /// ```
-/// use std::{borrow::Cow, time::Duration};
+/// use std::time::Duration;
 /// use parallel_requests::ParallelRequests;
 ///
 /// # #[cfg(feature = "h2")]
@@ -225,7 +225,6 @@ impl ClientBuilder {
         if let Some(invalid) = self.invalid {
             return Err(invalid);
         }
-        let prior_knowledge = self.transport.http2_prior_knowledge;
         let transport = self
             .transport
             .max_threads(self.concurrency.min(MAX_THREADS));
@@ -235,11 +234,6 @@ impl ClientBuilder {
             backend
                 .warnings()
                 .raise(Warning::Http2Unsupported { backend: name });
-        }
-        if prior_knowledge && !capabilities.has(Capability::Http2PriorKnowledge) {
-            backend
-                .warnings()
-                .raise(Warning::PriorKnowledgeUnsupported { backend: name });
         }
         let session = Session::new(backend).with_defaults(self.defaults);
         let service = stack::compose(session.clone(), self.concurrency);

@@ -19,6 +19,15 @@ use crate::{
     worker::Job,
 };
 
+const CAPABILITIES: Capabilities = Capabilities::of(&[
+    Capability::Http1,
+    Capability::StreamingDownload,
+    Capability::StreamingUpload,
+    Capability::ConnectionReuse,
+    Capability::Tls,
+    Capability::Network,
+]);
+
 /// The name of this backend.
 const NAME: &str = "blocking";
 
@@ -71,7 +80,8 @@ impl BlockingBackend {
         Self::with_config(TransportConfig::default())
     }
 
-    /// A backend with these settings. The ones that are about HTTP/2 mean nothing here.
+    /// A backend with these settings. The ones that are about HTTP/2 mean nothing here,
+    /// and asking for it by prior knowledge leaves a [`Warning`](pr_core::Warning).
     ///
     /// Settings that cannot work are an error of kind [`Config`](ErrorKind::Config).
     #[expect(
@@ -86,7 +96,7 @@ impl BlockingBackend {
         };
         Ok(Self {
             threads: Threads::new(config.max_threads, routes),
-            warnings: Warnings::default(),
+            warnings: Warnings::about(&config, NAME, CAPABILITIES),
         })
     }
 }
@@ -98,14 +108,7 @@ impl Backend for BlockingBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::of(&[
-            Capability::Http1,
-            Capability::StreamingDownload,
-            Capability::StreamingUpload,
-            Capability::ConnectionReuse,
-            Capability::Tls,
-            Capability::Network,
-        ])
+        CAPABILITIES
     }
 
     fn warnings(&self) -> &Warnings {

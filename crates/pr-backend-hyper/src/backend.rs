@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use pr_connect::Connector;
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
-    TransportConfig, Warning, Warnings,
+    TransportConfig, Warnings,
 };
 
 use crate::Http1Pool;
@@ -58,20 +58,16 @@ impl HyperBackend {
     /// Nothing is opened yet, and no runtime is needed. Settings that cannot work, such as a root
     /// certificate that cannot be read, are an error of kind
     /// [`Config`](pr_core::ErrorKind::Config). HTTP/2 by prior knowledge has no effect here, and
-    /// leaves a [`Warning`].
+    /// leaves a [`Warning`](pr_core::Warning).
     #[expect(
         clippy::needless_pass_by_value,
         reason = "every backend takes its settings by value, and some keep them"
     )]
     pub fn with_config(config: TransportConfig) -> Result<Self, BackendError> {
         let connector = Connector::new(&config)?;
-        let warnings = Warnings::default();
-        if config.http2_prior_knowledge {
-            warnings.raise(Warning::PriorKnowledgeUnsupported { backend: NAME });
-        }
         Ok(Self {
             pool: Http1Pool::new(&config, connector),
-            warnings,
+            warnings: Warnings::about(&config, NAME, CAPABILITIES),
         })
     }
 }

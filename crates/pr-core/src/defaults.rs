@@ -77,7 +77,7 @@ impl RequestConfig {
 impl fmt::Debug for RequestDefaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestDefaults")
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("headers", &crate::redact::names(&self.headers))
             .field("timeout", &self.timeout)
             .field("proxy", &self.proxy)
             .field("http2", &self.http2)

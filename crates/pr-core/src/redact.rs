@@ -1,5 +1,8 @@
-//! URLs without their secrets, for errors and logs.
+//! URLs and header fields without their secrets, for errors and logs.
 
+use std::fmt::Debug;
+
+use http::HeaderMap;
 use url::Url;
 
 /// Scheme, host, port and path. User information and fragment are left out, and a query is
@@ -44,6 +47,11 @@ pub(crate) fn text(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// The names of header fields, without their values.
+pub(crate) fn names(headers: &HeaderMap) -> impl Debug {
+    headers.keys().collect::<Vec<_>>()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use crate::{Capabilities, Capability, TransportConfig};
+
 /// Something that works otherwise than it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +67,21 @@ pub struct Warnings {
 }
 
 impl Warnings {
+    /// For a backend of this name that can do this: it starts with what `config` asks for in vain.
+    /// A backend makes its warnings so, and then its user is told whether or not there is a facade.
+    pub fn about(
+        config: &TransportConfig,
+        backend: &'static str,
+        capabilities: Capabilities,
+    ) -> Self {
+        let warnings = Self::default();
+        let can = capabilities.has(Capability::Http2PriorKnowledge);
+        if config.http2_prior_knowledge && !can {
+            warnings.raise(Warning::PriorKnowledgeUnsupported { backend });
+        }
+        warnings
+    }
+
     /// Raises a warning, unless it has been raised before.
     pub fn raise(&self, warning: Warning) {
         let mut raised = self.lock();

@@ -14,3 +14,4 @@ mod pool;
 mod stale;
 mod support;
 mod uploads;
+mod warnings;

@@ -206,10 +206,8 @@ impl RequestConfig {
         let mut last = None;
         for (name, value) in headers {
             last = name.or(last);
-            if let Some(name) = &last
-                && self.headers.try_append(name, value).is_err()
-            {
-                self.note("there are too many header fields");
+            if let Some(name) = &last {
+                self = self.header(name, value);
             }
         }
         self
@@ -427,7 +425,7 @@ impl fmt::Debug for RequestConfig {
         f.debug_struct("RequestConfig")
             .field("method", &self.method)
             .field("url", &format_args!("{}", self.display_url()))
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("headers", &redact::names(&self.headers))
             .field("cookies", &self.cookies.len())
             .field("body", &self.body)
             .field("timeout", &self.timeout)

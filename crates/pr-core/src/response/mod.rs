@@ -212,7 +212,7 @@ impl Head {
             .field("status_code", &self.status)
             .field("version", &self.version)
             .field("url", &format_args!("{}", crate::redact::url(&self.url)))
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("headers", &crate::redact::names(&self.headers))
             .field("hops", &self.history.len())
             .field("connection", &self.connection)
             .field("backend", &self.backend)

@@ -1,13 +1,19 @@
 //! The settings of a client.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pr_core::{
     Capability, Proxy, RequestConfig, RequestDefaults, Roots, Session, TransportConfig, Warning,
 };
 
-use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, selection, stack};
+use crate::{
+    BackendChoice, ConfigurationError, ParallelRequests,
+    client::Inner,
+    drivers::{Drivers, Max},
+    engine::Crew,
+    selection, stack,
+};
 
 /// Makes a [`ParallelRequests`]; from [`ParallelRequests::builder`].
 ///
@@ -15,6 +21,7 @@ use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, 
 /// |---|---|
 /// | [`backend`](Self::backend) | automatic: the first of h2, hyper, blocking that is compiled in |
 /// | [`concurrency`](Self::concurrency) | 20 |
+/// | [`threads`](Self::threads) | automatic: as many as processors, none on a current-thread runtime |
 /// | [`timeout`](Self::timeout) | 30 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
 /// | [`idle_timeout`](Self::idle_timeout) | 90 s |
@@ -41,6 +48,7 @@ use crate::{BackendChoice, ConfigurationError, ParallelRequests, client::Inner, 
 pub struct ClientBuilder {
     choice: BackendChoice,
     concurrency: usize,
+    threads: Max,
     defaults: RequestDefaults,
     transport: TransportConfig,
     /// The last setting of the transport that was made, if any.
@@ -57,11 +65,15 @@ const MAX_CONCURRENCY: usize = 1_000_000;
 /// A blocking backend gets no more threads than this, however high the concurrency.
 const MAX_THREADS: usize = 512;
 
+/// More processors than this would be a first.
+const MAX_DRIVERS: usize = 1_024;
+
 impl ClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             choice: BackendChoice::Auto,
             concurrency: DEFAULT_CONCURRENCY,
+            threads: Max::Automatic,
             defaults: RequestDefaults::default(),
             transport: TransportConfig::default(),
             transport_setting: None,
@@ -83,6 +95,29 @@ impl ClientBuilder {
     /// backend runs each on a thread, of which it takes at most 512.
     pub fn concurrency(mut self, in_flight: usize) -> Self {
         self.concurrency = in_flight;
+        self
+    }
+
+    /// How many threads of its own the client drives batches on, from 1 to 1,024; with 0 it has
+    /// none, and batches run on the Tokio runtime of whoever sends them.
+    ///
+    /// A connection and the requests on it cost least if they are all on one thread. Without a word
+    /// from you, a batch that is sent from a current-thread runtime stays there, and all others, be
+    /// they sent from a multi-threaded runtime, from another executor or from none, run on as many
+    /// threads as there are processors. All requests of batches to one host run on the same thread;
+    /// a thread is started when the first of its hosts is asked. Streamed request bodies are polled
+    /// on these threads, too, and should not block them.
+    ///
+    /// Single requests, by [`get`](ParallelRequests::get), [`send`](ParallelRequests::send) and
+    /// [`open`](ParallelRequests::open), run on the Tokio runtime that they are sent from, because
+    /// to have one request done elsewhere costs more than it saves; from anywhere else they run on
+    /// these threads. Connections stay with the runtime that they were made on, so that batches and
+    /// single requests may have connections of their own to the same host.
+    ///
+    /// The threads of the blocking backend are not counted here; see
+    /// [`concurrency`](Self::concurrency).
+    pub fn threads(mut self, count: usize) -> Self {
+        self.threads = Max::Of(count);
         self
     }
 
@@ -209,6 +244,16 @@ impl ClientBuilder {
                     why: "it is the number of requests in flight, from 1 to 1,000,000".into(),
                 });
         }
+        if let Max::Of(count) = self.threads
+            && count > MAX_DRIVERS
+        {
+            self.invalid
+                .get_or_insert(ConfigurationError::InvalidSetting {
+                    setting: "threads",
+                    value: count.to_string(),
+                    why: "each is to have a processor for itself; it is at most 1,024".into(),
+                });
+        }
         let probe = RequestConfig::get("http://localhost/").headers(self.defaults.headers.clone());
         if let Err(error) = probe.check() {
             self.refuse("header", error.message().to_owned());
@@ -235,14 +280,23 @@ impl ClientBuilder {
                 .warnings()
                 .raise(Warning::Http2Unsupported { backend: name });
         }
-        let session = Session::new(backend).with_defaults(self.defaults);
-        let service = stack::compose(session.clone(), self.concurrency);
+        let session = Session::new(backend.clone()).with_defaults(self.defaults);
+        let crew = Crew {
+            backend,
+            stack: stack::compose(session.clone(), self.concurrency),
+            drivers: Arc::new(Drivers::new(self.threads)),
+            concurrency: self.concurrency,
+        };
         Ok(ParallelRequests::from_inner(Inner {
             session,
-            service,
-            concurrency: self.concurrency,
+            crew: Arc::new(crew),
             selection,
         }))
+    }
+
+    /// Whether the client is to have no thread to drive requests on.
+    pub(crate) fn drives_nothing(&self) -> bool {
+        matches!(self.threads, Max::Of(0))
     }
 
     fn refuse(&mut self, setting: &'static str, why: impl Into<Cow<'static, str>>) {

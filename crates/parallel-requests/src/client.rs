@@ -1,20 +1,26 @@
 //! The client.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::poll_fn, sync::Arc};
 
+use futures::future::join_all;
 use pr_core::{
     Backend, BackendError, NormalizedResponse, RequestConfig, Session, StreamingResponse, Warning,
 };
 use tower::ServiceExt;
 
 use crate::{
-    Batch, BatchItem, ClientBuilder, ConfigurationError, Outcomes, Selection, engine, stack::Stack,
+    Batch, BatchItem, ClientBuilder, ConfigurationError, Outcomes, Selection,
+    engine::{Crew, Run, on},
 };
 
 /// A client for many requests at once.
 ///
 /// It holds one backend with its connections. Clones share it, and with it the limit of requests
 /// in flight; keep one and clone it, rather than make one for each task.
+///
+/// It works on any executor. What is sent from a current-thread Tokio runtime runs right there;
+/// batches from anywhere else run on [threads of the client's own](ClientBuilder::threads), so that
+/// a connection and its requests never get into each other's way.
 ///
 /// Dropping the last clone closes every connection without waiting, and with it ends bodies that
 /// are still being read: keep the client for as long as you read. [`close`](Self::close) waits.
@@ -46,8 +52,7 @@ pub struct ParallelRequests {
 
 pub(crate) struct Inner {
     pub(crate) session: Session,
-    pub(crate) service: Stack,
-    pub(crate) concurrency: usize,
+    pub(crate) crew: Arc<Crew>,
     pub(crate) selection: Selection,
 }
 
@@ -80,14 +85,10 @@ impl ParallelRequests {
     {
         let requests = requests.into_iter();
         let mut outcomes = Vec::with_capacity(requests.size_hint().0.min(1 << 16));
-        let (work, mut receiver) =
-            engine::start(requests, self.inner.service.clone(), self.inner.concurrency);
-        let collect = async {
-            while let Some(outcome) = receiver.recv().await {
-                outcomes.push(outcome);
-            }
-        };
-        futures::join!(work, collect);
+        let mut run = Run::new(requests, self.inner.crew.clone());
+        while let Some(outcome) = poll_fn(|cx| run.poll_next(cx)).await {
+            outcomes.push(outcome);
+        }
         Batch::from_unordered(outcomes)
     }
 
@@ -113,12 +114,7 @@ impl ParallelRequests {
         I::Item: Send,
         <I::Item as BatchItem>::Key: Send + 'static,
     {
-        let (work, receiver) = engine::start(
-            requests.into_iter(),
-            self.inner.service.clone(),
-            self.inner.concurrency,
-        );
-        Outcomes::new(work, receiver)
+        Outcomes::new(Run::new(requests.into_iter(), self.inner.crew.clone()))
     }
 
     /// Sends one GET request and reads the whole response. A request of another method becomes a
@@ -139,7 +135,12 @@ impl ParallelRequests {
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<NormalizedResponse, BackendError> {
-        self.inner.service.clone().oneshot(request.into()).await
+        let request = request.into();
+        let crew = &self.inner.crew;
+        match crew.driver_of(&request) {
+            None => crew.stack.clone().oneshot(request).await,
+            Some(driver) => on(driver, crew.stack.clone().oneshot(request)).await,
+        }
     }
 
     /// Sends one request and returns when the head of its response is there; the body is yours to
@@ -148,7 +149,15 @@ impl ParallelRequests {
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<StreamingResponse, BackendError> {
-        self.inner.session.stream(request).await
+        let request = request.into();
+        let session = &self.inner.session;
+        match self.inner.crew.driver_of(&request) {
+            None => session.stream(request).await,
+            Some(driver) => {
+                let session = session.clone();
+                on(driver, async move { session.stream(request).await }).await
+            }
+        }
     }
 
     /// The backend.
@@ -163,7 +172,7 @@ impl ParallelRequests {
 
     /// How many requests are in flight at a time.
     pub fn concurrency(&self) -> usize {
-        self.inner.concurrency
+        self.inner.crew.concurrency
     }
 
     /// What works otherwise than it was asked to, so far: for instance HTTP/2 with a backend that
@@ -173,10 +182,24 @@ impl ParallelRequests {
         backend.warnings().list()
     }
 
+    /// Lets go of every connection, for when the network is not the same any more: idle ones close
+    /// now, those in use when their requests have ended. Requests sent after that dial anew.
+    pub fn reset_connections(&self) {
+        self.backend().reset_connections();
+    }
+
     /// Closes every connection, ends what is in flight, and returns when tasks and threads are
     /// done. Requests sent after that fail with kind [`Closed`](crate::ErrorKind::Closed).
     pub async fn close(&self) {
+        let drivers = &self.inner.crew.drivers;
+        // Tasks on a current-thread runtime can be waited for only from there.
+        let closing = drivers.started().into_iter().map(|driver| {
+            let session = self.inner.session.clone();
+            driver.spawn(async move { session.close().await })
+        });
+        join_all(closing).await;
         self.inner.session.close().await;
+        drivers.close().await;
     }
 
     /// Lends the client to `work` and closes it afterwards: nothing is left behind.
@@ -204,7 +227,7 @@ impl fmt::Debug for ParallelRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParallelRequests")
             .field("selection", &self.inner.selection)
-            .field("concurrency", &self.inner.concurrency)
+            .field("concurrency", &self.inner.crew.concurrency)
             .finish_non_exhaustive()
     }
 }

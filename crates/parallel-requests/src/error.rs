@@ -64,9 +64,6 @@ pub enum ConfigurationError {
          parallel_requests::ParallelRequests and .await there"
     )]
     InsideRuntime,
-    /// The runtime of a blocking client could not be started.
-    #[error("the runtime of the blocking client could not be started")]
-    Runtime(#[source] std::io::Error),
     /// The backend could not be made of its settings.
     #[error(transparent)]
     Backend(#[from] BackendError),

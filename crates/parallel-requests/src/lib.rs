@@ -48,6 +48,7 @@ pub mod blocking;
 mod batch;
 mod builder;
 mod client;
+mod drivers;
 mod engine;
 mod error;
 mod item;

@@ -37,7 +37,6 @@ impl Service<RequestConfig> for Requests {
     }
 
     fn call(&mut self, request: RequestConfig) -> Self::Future {
-        let session = self.session.clone();
-        Box::pin(async move { session.request(request).await })
+        Box::pin(self.session.request(request))
     }
 }

@@ -38,7 +38,7 @@ async fn two_hundred_thousand_requests_take_no_more_memory_than_ten_thousand() {
         if received == WARM * 2 {
             // A receiver that pauses lets nothing pile up either.
             tokio::time::sleep(Duration::from_millis(50)).await;
-            assert!(backend.counts().begun <= received + 100);
+            assert!(backend.counts().begun <= received + 2 * 100);
         }
     }
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ErrorKind, ExchangeRequest, ExchangeResponse,
-    OutgoingBody, TransportConfig, Warnings,
+    OutgoingBody, Task, TransportConfig, Warnings,
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -38,6 +38,12 @@ const NAME: &str = "blocking";
 /// in the order in which they came. Threads are named `pr-blocking-1` and so on, are started when
 /// they are needed, and end when they have had nothing to do for ten seconds.
 ///
+/// Tasks that are [spawned](Backend::spawn) here are polled by the same threads between exchanges,
+/// so that one that makes request after request stays on a thread and costs hardly more than a
+/// loop in a thread of its own would. While every thread is in an exchange, one more, named
+/// `pr-blocking-spare`, polls those that are woken; it carries out no exchange. As long as there are
+/// tasks, at least one thread stays.
+///
 /// The future of an exchange does not need any particular runtime, or any feature of one: it only
 /// waits for the thread. [`BackendExt::request`](pr_core::BackendExt::request) needs Tokio's timers.
 ///
@@ -48,8 +54,9 @@ const NAME: &str = "blocking";
 ///   system's resolver looks a name up, it takes until the resolver has answered, because nothing
 ///   can interrupt it; and only then is a `connect_timeout` that has passed meanwhile noticed.
 /// - A body that is not read keeps its thread, which waits with at most 640 KiB of it.
-/// - [`close`](Backend::close) and dropping the backend end all of that; `close` waits for the
-///   threads, a drop does not.
+/// - [`close`](Backend::close) and dropping the backend end all of that, and drop the tasks;
+///   `close` waits for the threads and the tasks, a drop does not. A task that holds a handle of
+///   the backend keeps it from being dropped.
 ///
 /// # What it does not do
 ///
@@ -144,6 +151,14 @@ impl Backend for BlockingBackend {
         let outcome = answer.await;
         waiting.answered = true;
         outcome.unwrap_or_else(|_| Err(error::panicked(waiting.exchange.delivery())))
+    }
+
+    fn reset_connections(&self) {
+        self.threads.reset_connections();
+    }
+
+    fn spawn(&self, task: Task) -> Result<(), Task> {
+        self.threads.spawn(task)
     }
 
     async fn close(&self) {

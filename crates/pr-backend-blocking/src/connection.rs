@@ -8,12 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pr_core::ConnectionInfo;
 
 use crate::{
+    pool::Generation,
     socket::{Socket, is_delay},
     tls::TlsStream,
 };
@@ -23,6 +24,8 @@ pub(crate) struct Connection {
     stream: Stream,
     id: u64,
     remote_addr: Option<SocketAddr>,
+    dialed: Instant,
+    generation: Generation,
     /// Whether writes have a time limit.
     writes_impatiently: bool,
 }
@@ -37,27 +40,38 @@ enum Stream {
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Connection {
-    pub(crate) fn plain(socket: Socket) -> Self {
-        Self::over(socket.remote_addr(), Stream::Plain(socket))
+    pub(crate) fn plain(socket: Socket, generation: Generation) -> Self {
+        Self::over(Stream::Plain(socket), generation)
     }
 
-    pub(crate) fn tls(stream: TlsStream) -> Self {
-        Self::over(stream.socket().remote_addr(), Stream::Tls(Box::new(stream)))
+    pub(crate) fn tls(stream: TlsStream, generation: Generation) -> Self {
+        Self::over(Stream::Tls(Box::new(stream)), generation)
     }
 
-    fn over(remote_addr: Option<SocketAddr>, stream: Stream) -> Self {
+    fn over(stream: Stream, generation: Generation) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
+            remote_addr: stream.socket().remote_addr(),
             stream,
             id,
-            remote_addr,
+            dialed: Instant::now(),
+            generation,
             writes_impatiently: false,
         }
     }
 
     pub(crate) fn info(&self, reused: bool) -> ConnectionInfo {
         ConnectionInfo::new(self.id, reused, self.remote_addr)
+    }
+
+    /// When it came into being.
+    pub(crate) fn dialed(&self) -> Instant {
+        self.dialed
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.generation
     }
 
     pub(crate) fn is_tls(&self) -> bool {
@@ -163,8 +177,12 @@ impl Connection {
     /// that speaks without being asked is about to leave, or is not speaking HTTP. What belongs to
     /// TLS alone, such as session tickets, is no speech.
     pub(crate) fn is_usable(&mut self) -> bool {
+        if self.stream.holds_nothing() && self.stream.socket().is_silent() {
+            return true;
+        }
         let nothing = |outcome: io::Result<usize>| outcome.is_err_and(|error| is_delay(&error));
-        self.tcp().set_nonblocking(true).is_ok()
+        self.is_tls()
+            && self.tcp().set_nonblocking(true).is_ok()
             && nothing(self.stream.peek(&mut [0]))
             && self.tcp().set_nonblocking(false).is_ok()
     }
@@ -182,6 +200,14 @@ impl Stream {
         match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.socket_mut(),
+        }
+    }
+
+    /// Whether all that has been taken from the socket has been read.
+    fn holds_nothing(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(stream) => stream.holds_nothing(),
         }
     }
 

@@ -60,7 +60,8 @@ impl Connector for RouteConnector {
             used_by(&exchange, rested)
         } else {
             exchange.reach(Stage::Connecting);
-            self.routes.dialer.dial(&key, &exchange)
+            let generation = pool.generation();
+            self.routes.dialer.dial(&key, &exchange, generation)
         }
         .map_err(|error| ureq::Error::Other(Box::new(error)))?;
         // What ureq checks too, and calls a fault of ours.

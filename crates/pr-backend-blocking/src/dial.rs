@@ -17,6 +17,7 @@ use crate::{
     connection::Connection,
     error,
     exchange::Exchange,
+    pool::Generation,
     race,
     socket::{Socket, is_delay},
     tls::TlsStream,
@@ -47,6 +48,7 @@ impl Dialer {
         &self,
         key: &ConnectionKey,
         exchange: &Exchange,
+        generation: Generation,
     ) -> Result<Connection, BackendError> {
         // A limit too long to be represented is no limit.
         let deadline = Instant::now().checked_add(self.connect_timeout);
@@ -66,8 +68,11 @@ impl Dialer {
             .map_err(|why| error::stopped(why, exchange))?;
         let socket = Socket::new(tcp);
         match key.scheme() {
-            Scheme::Http => Ok(Connection::plain(socket)),
-            Scheme::Https => self.shake_hands(socket, key, deadline, exchange),
+            Scheme::Http => Ok(Connection::plain(socket, generation)),
+            Scheme::Https => {
+                let stream = self.shake_hands(socket, key, deadline, exchange)?;
+                Ok(Connection::tls(stream, generation))
+            }
         }
     }
 
@@ -91,7 +96,7 @@ impl Dialer {
         key: &ConnectionKey,
         deadline: Option<Instant>,
         exchange: &Exchange,
-    ) -> Result<Connection, BackendError> {
+    ) -> Result<TlsStream, BackendError> {
         let name = server_name(key)?;
         let config = self.tls.client_config(key.verify_ssl(), Alpn::Http1)?;
         let mut session = ClientConnection::new(config, name)
@@ -102,7 +107,7 @@ impl Dialer {
         }
         .complete(&mut session);
         match outcome {
-            Ok(()) => Ok(Connection::tls(TlsStream::new(session, socket))),
+            Ok(()) => Ok(TlsStream::new(session, socket)),
             Err(cause) => Err(match exchange.stopped() {
                 Some(why) => error::stopped(why, exchange),
                 None if cause.kind() == io::ErrorKind::TimedOut => {

@@ -22,6 +22,8 @@
 //!
 //! - The future of an exchange queues a job and waits for the answer; a thread takes it, carries it
 //!   out through ureq, answers with the response's head, and reads the body into a small channel.
+//! - A thread that has answered polls whatever spawned tasks that has woken, and then takes the job
+//!   that they have queued meanwhile. Where the caller is such a task, no other thread is woken.
 //! - ureq writes and reads HTTP/1.1. Connections come from our own pool or are dialed by us, with
 //!   the same TLS and the same errors as on every other backend; ureq's redirects, cookies,
 //!   decoding, proxies, TLS and pool are not used.
@@ -41,9 +43,12 @@ mod download;
 mod error;
 mod exchange;
 mod head;
+mod life;
 mod pool;
 mod race;
 mod socket;
+mod spare;
+mod tasks;
 mod threads;
 mod tls;
 mod transport;

@@ -23,6 +23,8 @@ pub(crate) struct Pool {
     /// descriptors.
     max_idle: usize,
     idle_timeout: Duration,
+    /// From when a connection is dialed.
+    max_age: Option<Duration>,
     idle: Mutex<Idle>,
 }
 
@@ -36,13 +38,22 @@ struct Idle {
     count: usize,
     /// When expired connections were last looked for while others came in.
     swept: Option<Instant>,
+    generation: Generation,
     closed: bool,
 }
 
 struct Resting {
     connection: Connection,
     since: Instant,
+    /// When it has rested for too long or is too old. A moment too far away to be represented never
+    /// comes.
+    ends: Option<Instant>,
 }
+
+/// Which connections belong together: those that were begun between one [`Pool::reset`] and the
+/// next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Generation(u64);
 
 impl Pool {
     pub(crate) fn new(config: &TransportConfig) -> Self {
@@ -50,13 +61,14 @@ impl Pool {
             max_idle_per_origin: config.max_idle_per_origin,
             max_idle: config.max_idle,
             idle_timeout: config.idle_timeout,
+            max_age: config.max_connection_age,
             idle: Mutex::default(),
         }
     }
 
-    /// How long a connection may rest.
-    pub(crate) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout
+    /// How long a connection may rest at most.
+    pub(crate) fn longest_rest(&self) -> Duration {
+        self.max_age.unwrap_or(Duration::MAX).min(self.idle_timeout)
     }
 
     /// A connection that may carry a request of this key, the one that was used last, so that those
@@ -65,7 +77,7 @@ impl Pool {
         loop {
             let mut resting = self.idle().pop(key)?;
             // Neither the look at the socket nor closing it is done under the lock.
-            if resting.since.elapsed() < self.idle_timeout && resting.connection.is_usable() {
+            if !resting.has_ended(Instant::now()) && resting.connection.is_usable() {
                 return Some(resting.connection);
             }
         }
@@ -77,11 +89,15 @@ impl Pool {
             return;
         }
         let now = Instant::now();
-        let mut idle = self.idle();
         let resting = Resting {
+            ends: self.end_of(&connection, now),
             connection,
             since: now,
         };
+        if resting.has_ended(now) {
+            return;
+        }
+        let mut idle = self.idle();
         let surplus = idle.push(key, resting, self.max_idle_per_origin, self.max_idle);
         let sweep = idle.swept.is_none_or(|last| last + SWEEP_EVERY <= now);
         if sweep {
@@ -103,23 +119,37 @@ impl Pool {
         let mut idle = self.idle();
         let mut count = 0;
         let mut next = None;
+        let now = Instant::now();
         idle.by_key.retain(|_, list| {
-            while list
-                .front()
-                .is_some_and(|oldest| oldest.since.elapsed() >= self.idle_timeout)
-            {
-                expired.extend(list.pop_front());
+            if list.iter().any(|resting| resting.has_ended(now)) {
+                let (ended, left) = std::mem::take(list)
+                    .into_iter()
+                    .partition::<VecDeque<_>, _>(|resting| resting.has_ended(now));
+                expired.extend(ended);
+                *list = left;
             }
             count += list.len();
-            // A moment too far away to be represented never comes.
-            let ends = list
-                .front()
-                .and_then(|oldest| oldest.since.checked_add(self.idle_timeout));
+            let ends = list.iter().filter_map(|resting| resting.ends);
             next = next.into_iter().chain(ends).min();
             !list.is_empty()
         });
         idle.count = count;
         next
+    }
+
+    /// What a connection that is begun now belongs to.
+    pub(crate) fn generation(&self) -> Generation {
+        self.idle().generation
+    }
+
+    /// Closes every connection, and keeps none that has been begun before.
+    pub(crate) fn reset(&self) {
+        let mut idle = self.idle();
+        idle.generation.0 += 1;
+        idle.count = 0;
+        let connections = std::mem::take(&mut idle.by_key);
+        drop(idle);
+        drop(connections);
     }
 
     /// Closes every connection and keeps none from now on.
@@ -132,9 +162,24 @@ impl Pool {
         drop(connections);
     }
 
+    /// Until when a connection may rest that rests since now.
+    fn end_of(&self, connection: &Connection, now: Instant) -> Option<Instant> {
+        let too_old = self
+            .max_age
+            .and_then(|age| connection.dialed().checked_add(age));
+        let too_long = now.checked_add(self.idle_timeout);
+        too_old.into_iter().chain(too_long).min()
+    }
+
     fn idle(&self) -> MutexGuard<'_, Idle> {
         // Nothing that runs under the lock can panic between two changes that belong together.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resting {
+    fn has_ended(&self, now: Instant) -> bool {
+        self.ends.is_some_and(|ends| ends <= now)
     }
 }
 
@@ -155,7 +200,7 @@ impl Idle {
         max_per_key: usize,
         max_idle: usize,
     ) -> Option<Resting> {
-        if self.closed {
+        if self.closed || resting.connection.generation() != self.generation {
             return Some(resting);
         }
         let list = match self.by_key.get_mut(key) {

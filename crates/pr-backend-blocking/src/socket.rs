@@ -28,6 +28,12 @@ impl Socket {
         self.tcp.peer_addr().ok()
     }
 
+    /// Whether the peer has neither said anything that has not been read, nor left. This takes one
+    /// system call where the system has a way to say "do not wait" for just that one.
+    pub(crate) fn is_silent(&self) -> bool {
+        look(&self.tcp).is_err_and(|error| is_delay(&error))
+    }
+
     /// Whether anything has been written since this was asked last.
     pub(crate) fn take_has_written(&mut self) -> bool {
         std::mem::take(&mut self.has_written)
@@ -50,6 +56,22 @@ impl Write for Socket {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Looks for a byte without waiting for it, and leaves it there.
+#[cfg(unix)]
+fn look(tcp: &TcpStream) -> io::Result<usize> {
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    socket2::SockRef::from(tcp).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+}
+
+/// Looks for a byte without waiting for it, and leaves it there.
+#[cfg(not(unix))]
+fn look(tcp: &TcpStream) -> io::Result<usize> {
+    tcp.set_nonblocking(true)?;
+    let seen = tcp.peek(&mut [0]);
+    tcp.set_nonblocking(false)?;
+    seen
 }
 
 /// Whether the error says that nothing has happened yet: the socket does not block, or its time

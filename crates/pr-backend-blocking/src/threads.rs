@@ -1,4 +1,4 @@
-//! The threads of a backend: how many there are, what they do next, and how they end.
+//! What the threads of a backend have to do: exchanges that wait for one, and tasks that were woken.
 
 use std::{
     collections::VecDeque,
@@ -7,8 +7,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    thread::JoinHandle,
 };
 
 use pr_core::{BackendError, Delivery, ErrorKind};
@@ -17,7 +16,9 @@ use tokio::sync::watch;
 use crate::{
     connector::Routes,
     exchange::{Exchange, Stop},
-    worker::{Job, Worker},
+    spare::Spare,
+    tasks::{self, Tasks},
+    worker::Job,
 };
 
 /// A bounded number of threads, started when there is work for them and ended when there has been
@@ -25,61 +26,62 @@ use crate::{
 ///
 /// They are our own because the runtime's threads for blocking work belong to the whole program:
 /// slow peers must not keep it from reading its files.
+///
+/// Their work is of two kinds. An exchange blocks its thread. Polling a task does not, and comes
+/// first, so that the exchange that it asks for is begun by the thread that polled it. If there is
+/// no thread that does not block, a spare one beyond the bound polls tasks, and does nothing else.
 pub(crate) struct Threads {
-    max: usize,
-    routes: Arc<Routes>,
+    pub(crate) max: usize,
+    pub(crate) routes: Arc<Routes>,
     state: Mutex<State>,
-    work: Condvar,
-    /// The length of the queue, for those who look without the lock.
-    queued: AtomicUsize,
-    /// Every thread holds a receiver for as long as it lives.
-    alive: watch::Sender<()>,
+    pub(crate) work: Condvar,
+    /// What the spare thread sleeps on: it is not to be woken for an exchange.
+    pub(crate) spare_work: Condvar,
+    /// How much there is to do, for those who look without the lock.
+    waiting: AtomicUsize,
+    /// Every thread holds a receiver for as long as it lives, and every task too.
+    pub(crate) alive: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     /// Exchanges that no thread has taken yet, by their tickets, which ascend.
-    queue: VecDeque<(Ticket, Box<Job>)>,
+    pub(crate) queue: VecDeque<(Ticket, Box<Job>)>,
     tickets: u64,
+    pub(crate) tasks: Tasks,
     /// A seat for each thread, and those that threads have left.
-    seats: Vec<Option<Seat>>,
-    threads: usize,
-    /// Threads that will look at the queue before they sleep, or are asleep.
-    free: usize,
-    /// Those of them that are awake.
-    lingering: usize,
-    closed: bool,
+    pub(crate) seats: Vec<Option<Seat>>,
+    pub(crate) threads: usize,
+    /// Threads that will look for work before they sleep, or are asleep.
+    pub(crate) free: usize,
+    /// Those of them that are awake, or have been woken.
+    pub(crate) awake: usize,
+    /// Those of them that have been woken and do not know it yet.
+    pub(crate) woken: usize,
+    /// Threads that poll a task. They will look for work when they have done with it.
+    pub(crate) polling: usize,
+    pub(crate) spare: Spare,
+    pub(crate) closed: bool,
 }
 
 /// What is known of a thread.
-struct Seat {
-    handle: JoinHandle<()>,
+pub(crate) struct Seat {
+    pub(crate) handle: JoinHandle<()>,
     /// What it carries out.
-    exchange: Option<Arc<Exchange>>,
-}
-
-/// What a thread without work does when.
-struct Times {
-    /// Looks after the connections, at the latest.
-    wake: Instant,
-    /// Ends.
-    leave: Instant,
+    pub(crate) exchange: Option<Arc<Exchange>>,
 }
 
 /// A place in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
-/// How long a thread waits for work before it ends. Unit tests have less of it.
-const PATIENCE: Duration = if cfg!(test) {
-    Duration::from_millis(50)
-} else {
-    Duration::from_secs(10)
-};
-/// How often a thread that has done with an exchange lets others run, the caller perhaps, before it
-/// goes to sleep. Waking a thread on an idle processor takes longer than a small response, so that
-/// a few requests at a time are carried out up to twice as fast; many at a time cost the same.
-const LINGER: usize = 20;
+/// Who is to be woken as soon as the lock has gone.
+#[must_use]
+pub(crate) enum Call {
+    Nobody,
+    AThread,
+    TheSpare,
+}
 
 impl Threads {
     pub(crate) fn new(max: usize, routes: Routes) -> Arc<Self> {
@@ -88,7 +90,8 @@ impl Threads {
             routes: Arc::new(routes),
             state: Mutex::default(),
             work: Condvar::new(),
-            queued: AtomicUsize::new(0),
+            spare_work: Condvar::new(),
+            waiting: AtomicUsize::new(0),
             alive: watch::Sender::new(()),
         })
     }
@@ -103,24 +106,21 @@ impl Threads {
         let ticket = Ticket(state.tickets);
         state.tickets += 1;
         state.queue.push_back((ticket, job));
-        self.publish(&state);
-        let queued = state.queue.len();
-        if queued > state.free && state.threads < self.max {
-            if let Err(error) = self.start_thread(&mut state)
-                // Otherwise the exchange waits for one of the threads that there are.
-                && state.threads == 0
-            {
-                state.queue.pop_back();
+        match self.call_for_help(&mut state) {
+            Ok(call) => self.wake(state, &call),
+            Err(error) if state.threads == 0 => {
+                let unsent = state.queue.pop_back();
                 self.publish(&state);
+                drop(state);
+                drop(unsent);
                 return Err(
                     BackendError::new(ErrorKind::Other, "no thread could be started")
                         .with_source(error)
                         .with_delivery(Delivery::NotSent),
                 );
             }
-        } else if queued > state.lingering && queued <= state.free {
-            drop(state);
-            self.work.notify_one();
+            // It waits for one of the threads that there are.
+            Err(_) => self.wake(state, &Call::Nobody),
         }
         Ok(ticket)
     }
@@ -138,21 +138,24 @@ impl Threads {
         withdrawn.is_some()
     }
 
-    /// Refuses new exchanges and ends all others. The threads end soon after; see
+    /// Refuses new exchanges and tasks and ends all others. The threads end soon after; see
     /// [`ended`](Self::ended).
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
         let queued = std::mem::take(&mut state.queue);
-        self.publish(&state);
         let running: Vec<_> = state
             .seats
             .iter()
             .flatten()
             .filter_map(|seat| seat.exchange.clone())
             .collect();
+        let handles = state.tasks.close();
+        self.publish(&state);
         drop(state);
         self.work.notify_all();
+        self.spare_work.notify_all();
+        self.drop_tasks(handles);
         for (_, job) in queued {
             // Whoever has stopped waiting need not be told.
             let _ = job.reply.send(Err(BackendError::backend_closed()));
@@ -163,126 +166,101 @@ impl Threads {
         self.routes.pool.close();
     }
 
-    /// Waits for the end of every thread. To be called after [`close`](Self::close).
+    /// Closes the connections that are idle, and those in use when their exchanges have ended.
+    pub(crate) fn reset_connections(&self) {
+        self.routes.pool.reset();
+    }
+
+    /// Waits for the end of every thread and every task. To be called after
+    /// [`close`](Self::close).
     pub(crate) async fn ended(&self) {
         self.alive.closed().await;
-        let seats = std::mem::take(&mut self.state().seats);
-        for seat in seats.into_iter().flatten() {
-            // It has nothing left to do, so that this takes no time. Panics are caught further up.
-            let _ = seat.handle.join();
-        }
-    }
-
-    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
-        let vacant = state.seats.iter().position(Option::is_none);
-        let number = vacant.unwrap_or(state.seats.len());
-        let threads = Arc::clone(self);
-        let alive = self.alive.subscribe();
-        let name = format!("pr-blocking-{}", number + 1);
-        let handle = thread::Builder::new().name(name).spawn(move || {
-            threads.work(number);
-            // All that the thread holds goes before the sign of its life does.
-            drop(threads);
-            drop(alive);
-        })?;
-        let seat = Some(Seat {
-            handle,
-            exchange: None,
-        });
-        match vacant {
-            Some(vacant) => state.seats[vacant] = seat,
-            None => state.seats.push(seat),
-        }
-        state.threads += 1;
-        state.free += 1;
-        state.lingering += 1;
-        Ok(())
-    }
-
-    /// The life of one thread.
-    fn work(&self, number: usize) {
-        let mut worker = Worker::new(Arc::clone(&self.routes));
-        while let Some(job) = self.next(number) {
-            let last_word = worker.carry_out(*job);
-            let mut state = self.state();
-            state.carries(number, None);
-            state.free += 1;
-            state.lingering += 1;
-            drop(state);
-            if let Some(last_word) = last_word {
-                last_word.say();
-            }
-            for _ in 0..LINGER {
-                if self.queued.load(Ordering::Relaxed) > 0 {
-                    break;
-                }
-                thread::yield_now();
-            }
-        }
-    }
-
-    /// Waits for work; `None` when the thread has to end. Meanwhile it closes the connections that
-    /// have been idle for too long.
-    fn next(&self, number: usize) -> Option<Box<Job>> {
         let mut state = self.state();
-        state.lingering -= 1;
-        let mut times: Option<Times> = None;
-        loop {
-            if state.closed {
-                state.free -= 1;
-                return None;
-            }
-            if let Some((_, job)) = state.queue.pop_front() {
-                self.publish(&state);
-                state.free -= 1;
-                state.carries(number, Some(Arc::clone(&job.exchange)));
-                return Some(job);
-            }
-            let now = Instant::now();
-            let times = times.get_or_insert_with(|| Times {
-                wake: now + PATIENCE.min(self.routes.pool.idle_timeout()),
-                leave: now + PATIENCE,
-            });
-            if now < times.wake {
-                let waited = self.work.wait_timeout(state, times.wake - now);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                continue;
-            }
-            // Sockets are closed without the lock; there may be work afterwards.
-            drop(state);
-            let expiry = self.routes.pool.expire();
-            state = self.state();
-            if state.closed || !state.queue.is_empty() {
-                continue;
-            }
-            times.wake = match expiry {
-                Some(expiry) if now < times.leave => expiry.min(times.leave),
-                None if now < times.leave => times.leave,
-                // The last thread stays for as long as there are connections to be closed.
-                Some(expiry) if state.threads == 1 => expiry,
-                _ => {
-                    state.free -= 1;
-                    state.threads -= 1;
-                    // The handle is let go: nobody needs to wait for this thread.
-                    state.seats[number] = None;
-                    return None;
-                }
-            };
+        let seats = std::mem::take(&mut state.seats);
+        let spare = std::mem::take(&mut state.spare);
+        drop(state);
+        let handles = seats.into_iter().flatten().map(|seat| seat.handle);
+        for handle in handles.chain(spare.into_handle()) {
+            // It has nothing left to do, so that this takes no time. Panics are caught further up.
+            let _ = handle.join();
         }
     }
 
-    fn publish(&self, state: &State) {
-        self.queued.store(state.queue.len(), Ordering::Relaxed);
+    /// Sees to it that somebody comes for what has just been added, if nobody does anyway. Waking
+    /// a thread costs more than all else here.
+    pub(crate) fn call_for_help(self: &Arc<Self>, state: &mut State) -> io::Result<Call> {
+        // What a task asks for is for the thread that polls it, and as it is not said which of
+        // them takes what, those that poll other tasks count as well. To anybody else a thread
+        // that polls a task is busy, for who knows how long.
+        let polling = if tasks::is_polled_by(self) {
+            state.polling
+        } else {
+            0
+        };
+        self.call_if_short(state, state.awake + polling)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The same, when these many are bound to come.
+    pub(crate) fn call_if_short(
+        self: &Arc<Self>,
+        state: &mut State,
+        coming: usize,
+    ) -> io::Result<Call> {
+        if state.waiting() <= coming {
+            return Ok(Call::Nobody);
+        }
+        if state.free > state.awake {
+            state.awake += 1;
+            state.woken += 1;
+            return Ok(Call::AThread);
+        }
+        if state.threads < self.max {
+            self.start_thread(state)?;
+            return Ok(Call::Nobody);
+        }
+        if coming > 0 || !state.tasks.is_any_ready() {
+            return Ok(Call::Nobody);
+        }
+        self.call_spare(state)
+    }
+
+    /// Lets go of the lock and wakes whoever is to be woken.
+    pub(crate) fn wake(&self, state: MutexGuard<'_, State>, call: &Call) {
+        self.publish(&state);
+        drop(state);
+        match call {
+            Call::Nobody => {}
+            Call::AThread => self.work.notify_one(),
+            Call::TheSpare => self.spare_work.notify_one(),
+        }
+    }
+
+    pub(crate) fn publish(&self, state: &State) {
+        self.waiting.store(state.waiting(), Ordering::Relaxed);
+    }
+
+    /// Whether there seems to be something to do.
+    pub(crate) fn is_work_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing that runs under the lock can panic between two changes that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn carries(&mut self, number: usize, exchange: Option<Arc<Exchange>>) {
+    /// How much there is to do.
+    fn waiting(&self) -> usize {
+        self.queue.len() + self.tasks.ready()
+    }
+
+    pub(crate) fn is_any_waiting(&self) -> bool {
+        self.waiting() > 0
+    }
+
+    pub(crate) fn carries(&mut self, number: usize, exchange: Option<Arc<Exchange>>) {
         if let Some(Some(seat)) = self.seats.get_mut(number) {
             seat.exchange = exchange;
         }
@@ -297,76 +275,8 @@ impl fmt::Debug for Threads {
             .field("threads", &state.threads)
             .field("free", &state.free)
             .field("queued", &state.queue.len())
+            .field("tasks", &state.tasks)
             .field("pool", &self.routes.pool)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::Method;
-    use pr_core::{ConnectionKey, ExchangeRequest, ProtocolChoice, TransportConfig};
-    use pr_testkit::Server;
-    use tokio::sync::oneshot;
-    use url::Url;
-
-    use super::*;
-    use crate::{dial::Dialer, pool::Pool};
-
-    /// How long a test waits for what is bound to happen.
-    const BOUND: Duration = Duration::from_secs(20);
-
-    fn threads(config: &TransportConfig) -> Arc<Threads> {
-        let routes = Routes {
-            pool: Arc::new(Pool::new(config)),
-            dialer: Dialer::new(config).unwrap(),
-        };
-        Threads::new(4, routes)
-    }
-
-    fn get(threads: &Arc<Threads>, server: &Server) {
-        let url = Url::parse(&server.url("/status/204")).unwrap();
-        let key = ConnectionKey::new(&url, None, true, ProtocolChoice::Negotiate).unwrap();
-        let request = ExchangeRequest::new(Method::GET, url.as_str().parse().unwrap(), key);
-        let exchange = Arc::new(Exchange::new(request.progress.clone()));
-        let (reply, answer) = oneshot::channel();
-        let job = Job {
-            request,
-            exchange,
-            runtime: None,
-            reply,
-        };
-        threads.submit(job).unwrap();
-        answer.blocking_recv().unwrap().unwrap();
-    }
-
-    fn wait_until_there_are_none(threads: &Threads) -> Duration {
-        let begun = Instant::now();
-        while threads.state().threads > 0 {
-            assert!(begun.elapsed() < BOUND, "{threads:?}");
-            thread::sleep(Duration::from_millis(1));
-        }
-        begun.elapsed()
-    }
-
-    #[test]
-    fn a_thread_without_work_and_connections_ends_and_another_is_started() {
-        let server = Server::start();
-        let threads = threads(&TransportConfig::default().max_idle_per_origin(0));
-        for _ in 0..2 {
-            get(&threads, &server);
-            wait_until_there_are_none(&threads);
-        }
-    }
-
-    #[test]
-    fn the_last_thread_stays_until_no_connection_is_idle() {
-        let server = Server::start();
-        let idle_timeout = Duration::from_millis(300);
-        let threads = threads(&TransportConfig::default().idle_timeout(idle_timeout));
-        get(&threads, &server);
-        assert!(wait_until_there_are_none(&threads) > PATIENCE);
-        let closed = |seen: &pr_testkit::Counts| seen.connections_open == 0;
-        server.ledger().wait_until_blocking(closed, BOUND).unwrap();
     }
 }

@@ -29,6 +29,12 @@ impl TlsStream {
         &mut self.socket
     }
 
+    /// Whether all that the session has taken from the socket has been read, and it has not ended.
+    pub(crate) fn holds_nothing(&mut self) -> bool {
+        let held = self.session.reader().fill_buf().map(drop);
+        held.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Reads what the reader may see and the peer has not been asked for yet, up to the length of
     /// `into`, and leaves it there. The socket must not block.
     pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {

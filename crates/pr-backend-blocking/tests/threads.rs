@@ -9,7 +9,7 @@
 
 use std::{
     fs,
-    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -50,6 +50,13 @@ fn wait_for_threads(count: usize) {
 
 fn bounded(max_threads: usize) -> BlockingBackend {
     BlockingBackend::with_config(TransportConfig::default().max_threads(max_threads)).unwrap()
+}
+
+fn get(url: &str) -> ExchangeRequest {
+    let url = Url::parse(url).unwrap();
+    let key = ConnectionKey::new(&url, None, true, ProtocolChoice::Negotiate).unwrap();
+    let uri = url.as_str().parse().unwrap();
+    ExchangeRequest::new(http::Method::GET, uri, key)
 }
 
 #[test]
@@ -113,6 +120,58 @@ fn one_request_after_another_takes_one_thread() {
 }
 
 #[test]
+fn a_task_that_makes_one_request_after_another_takes_one_thread() {
+    let _turn = one_at_a_time();
+    let server = Server::start();
+    let backend = Arc::new(bounded(64));
+    let (ended, end) = mpsc::channel();
+    let task = {
+        let (backend, url) = (Arc::clone(&backend), server.url("/bytes/10"));
+        async move {
+            for _ in 0..50 {
+                let response = backend.exchange(get(&url)).await.unwrap();
+                assert_eq!(response.status, 200);
+            }
+            ended.send(()).unwrap();
+        }
+    };
+    assert!(backend.spawn(Box::pin(task)).is_ok());
+    end.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(threads(), ["pr-blocking-1"]);
+    block_on(backend.close());
+    wait_for_threads(0);
+}
+
+#[test]
+fn a_spare_thread_polls_tasks_when_all_others_are_blocked_and_ends_with_them() {
+    let _turn = one_at_a_time();
+    let server = Server::start();
+    let backend = Arc::new(bounded(1));
+    let hanging = {
+        let (backend, url) = (Arc::clone(&backend), server.url("/hang"));
+        async move { drop(backend.exchange(get(&url)).await) }
+    };
+    assert!(backend.spawn(Box::pin(hanging)).is_ok());
+    let begun = |seen: &pr_testkit::Counts| seen.requests_in_flight() == 1;
+    server
+        .ledger()
+        .wait_until_blocking(begun, PATIENCE)
+        .unwrap();
+    assert_eq!(threads(), ["pr-blocking-1"]);
+
+    let (polled, poll) = mpsc::channel();
+    let task = async move { polled.send(()).unwrap() };
+    assert!(backend.spawn(Box::pin(task)).is_ok());
+    poll.recv_timeout(PATIENCE).unwrap();
+    let mut names = threads();
+    names.sort();
+    // The kernel keeps fifteen bytes of a name.
+    assert_eq!(names, ["pr-blocking-1", "pr-blocking-spa"]);
+    block_on(backend.close());
+    wait_for_threads(0);
+}
+
+#[test]
 fn closing_waits_for_the_threads_and_dropping_does_not() {
     let _turn = one_at_a_time();
     let server = Server::start();
@@ -145,10 +204,7 @@ fn no_runtime_is_needed_to_carry_out_an_exchange() {
     let _turn = one_at_a_time();
     let server = Server::start();
     let backend = bounded(8);
-    let url = Url::parse(&server.url("/bytes/300000")).unwrap();
-    let key = ConnectionKey::new(&url, None, true, ProtocolChoice::Negotiate).unwrap();
-    let uri = url.as_str().parse().unwrap();
-    let request = ExchangeRequest::new(http::Method::GET, uri, key);
+    let request = get(&server.url("/bytes/300000"));
     block_on(async {
         let response = backend.exchange(request).await.unwrap();
         let frames = response.body.map(|frame| match frame.unwrap() {

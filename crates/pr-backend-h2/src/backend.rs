@@ -88,6 +88,10 @@ impl Backend for H2Backend {
         self.pool.exchange(request).await
     }
 
+    fn reset_connections(&self) {
+        self.pool.reset();
+    }
+
     async fn close(&self) {
         self.pool.close().await;
     }

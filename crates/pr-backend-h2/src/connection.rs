@@ -4,14 +4,18 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use h2::client;
-use pr_connect::Stream;
-use tokio::time::{Sleep, sleep};
 
-use crate::{origin::Origin, tasks::TaskGuard, upload::Chunk};
+use crate::{
+    clock::Clock,
+    keep_alive::{Finding, KeepAlive},
+    origin::Origin,
+    pulse::{Pulse, Wire},
+    tasks::TaskGuard,
+    upload::Chunk,
+};
 
 /// Drives one connection, from its preface until it is closed. Requests reach it through handles
 /// of the `h2` crate; this is the task that moves their bytes.
@@ -19,64 +23,79 @@ use crate::{origin::Origin, tasks::TaskGuard, upload::Chunk};
 /// A connection that has left its origin's set, because it expired or was replaced, has no handle
 /// left once its streams have ended; `h2` then says GOAWAY and closes it.
 pub(crate) struct Connection {
-    h2: client::Connection<Stream, Chunk>,
+    h2: client::Connection<Wire, Chunk>,
     id: u64,
     origin: Arc<Origin>,
     guard: Arc<TaskGuard>,
-    /// Fires when the connection may have been idle for long enough: one timer for each
-    /// connection, none for a request.
-    idle: Option<Pin<Box<Sleep>>>,
-    idle_timeout: Duration,
+    clock: Clock,
+    pulse: Arc<Pulse>,
+    keep_alive: Option<KeepAlive>,
 }
-
-/// What makes a connection expire.
-pub(crate) struct IdleTimer {
-    sleep: Pin<Box<Sleep>>,
-    timeout: Duration,
-}
-
-impl IdleTimer {
-    /// Starts it. Panics where the runtime has no time driver, so this comes before anybody relies
-    /// on the connection.
-    pub(crate) fn start(timeout: Duration) -> Self {
-        let timeout = timeout.max(SHORTEST_IDLE_TIMEOUT);
-        Self {
-            sleep: Box::pin(sleep(timeout)),
-            timeout,
-        }
-    }
-}
-
-/// An idle timeout of nothing at all would fire over and over on a connection that is busy.
-const SHORTEST_IDLE_TIMEOUT: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(crate) fn new(
-        h2: client::Connection<Stream, Chunk>,
+        mut h2: client::Connection<Wire, Chunk>,
         id: u64,
         origin: Arc<Origin>,
         guard: Arc<TaskGuard>,
-        idle: IdleTimer,
+        clock: Clock,
+        pulse: Arc<Pulse>,
     ) -> Self {
-        Self {
+        let keep_alive = clock.lifetimes().keep_alive.and_then(|times| {
+            let ping_pong = h2.ping_pong()?;
+            Some(KeepAlive::new(times, ping_pong, pulse.clone()))
+        });
+        let mut connection = Self {
             h2,
             id,
             origin,
             guard,
-            idle: Some(idle.sleep),
-            idle_timeout: idle.timeout,
-        }
+            clock,
+            pulse,
+            keep_alive,
+        };
+        connection.set_clock();
+        connection
     }
 
-    fn poll_expiry(&mut self, cx: &mut Context<'_>) {
-        let Some(idle) = &mut self.idle else { return };
-        while idle.as_mut().poll(cx).is_ready() {
-            let Some(at) = self.origin.expire(self.id, self.idle_timeout) else {
-                self.idle = None;
-                return;
-            };
-            idle.as_mut().reset(at);
+    /// Does what the clock says. Ready when the connection is to end.
+    fn poll_clock(&mut self, is_busy: bool, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(keep_alive) = &mut self.keep_alive
+            && keep_alive.poll(is_busy, cx)
+        {
+            self.set_clock();
         }
+        while let Poll::Ready(now) = self.clock.poll(cx) {
+            let is_due = |at: Option<_>| at.is_some_and(|at| at <= now);
+            if is_due(self.clock.idle) {
+                let timeout = self.clock.lifetimes().idle_timeout;
+                self.clock.idle = self.origin.expire(self.id, timeout);
+            }
+            if is_due(self.clock.age) {
+                tracing::debug!(connection = self.id, "the connection has come of age");
+                self.clock.age = None;
+                self.origin.forget(self.id);
+            }
+            if let Some(keep_alive) = &mut self.keep_alive
+                && is_due(keep_alive.due())
+            {
+                match keep_alive.tick(is_busy) {
+                    Finding::Nothing => {}
+                    Finding::Doubtful => {
+                        tracing::debug!(connection = self.id, "the peer does not answer a PING");
+                        self.origin.forget(self.id);
+                    }
+                    Finding::Dead => return Poll::Ready(()),
+                }
+            }
+            self.set_clock();
+        }
+        Poll::Pending
+    }
+
+    fn set_clock(&mut self) {
+        let ping = self.keep_alive.as_ref().and_then(KeepAlive::due);
+        self.clock.set(ping);
     }
 }
 
@@ -95,8 +114,16 @@ impl Future for Connection {
             return Poll::Ready(());
         }
         let stream_limit = self.h2.max_concurrent_send_streams();
-        self.origin.observe(self.id, stream_limit, cx);
-        self.poll_expiry(cx);
+        let is_busy = self.origin.observe(self.id, stream_limit, cx);
+        if self.poll_clock(is_busy, cx).is_ready() {
+            tracing::debug!(connection = self.id, "the peer has gone");
+            self.origin.forget(self.id);
+            self.pulse.give_up();
+            // The streams are told why. If not now, because nothing is there to be read or
+            // written, they are when the connection is dropped.
+            drop(Pin::new(&mut self.h2).poll(cx));
+            return Poll::Ready(());
+        }
         Poll::Pending
     }
 }

@@ -1,16 +1,18 @@
 //! Making a connection for everybody who waits for one, in a task of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use h2::client::SendRequest;
-use pr_connect::{Alpn, Connected, Connector, Protocol, Stream};
+use pr_connect::{Alpn, Connected, Connector, Protocol};
 use pr_core::{BackendError, ConnectionInfo, ErrorKind, Scheme};
 use tokio::runtime::Handle;
 
 use crate::{
-    connection::{Connection, IdleTimer},
+    clock::{Clock, Lifetimes},
+    connection::Connection,
     origin::{Dialed, Origin},
     origins::Origins,
+    pulse::{Pulse, Wire},
     settings,
     tasks::{self, Stop, TaskGuard, Tasks},
     upload::Chunk,
@@ -21,7 +23,7 @@ use crate::{
 pub(crate) struct Dialer {
     pub(crate) connector: Connector,
     pub(crate) tasks: Arc<Tasks>,
-    pub(crate) idle_timeout: Duration,
+    pub(crate) lifetimes: Lifetimes,
     /// How many connections may be idle, over all origins.
     pub(crate) max_idle: usize,
     pub(crate) origins: Arc<Origins>,
@@ -47,7 +49,7 @@ enum Made {
     Http2(
         ConnectionInfo,
         SendRequest<Chunk>,
-        Box<h2::client::Connection<Stream, Chunk>>,
+        Box<h2::client::Connection<Wire, Chunk>>,
     ),
     Http1(Connected),
 }
@@ -72,7 +74,7 @@ impl Dialer {
     }
 
     /// Connects, and shakes hands as ALPN or prior knowledge says.
-    async fn connect(&self, origin: &Origin) -> Result<Made, BackendError> {
+    async fn connect(&self, origin: &Origin, pulse: &Arc<Pulse>) -> Result<Made, BackendError> {
         let connected = self
             .connector
             .connect(origin.key(), Alpn::Http2OrHttp1)
@@ -83,17 +85,16 @@ impl Dialer {
         if !known && connected.protocol == Protocol::Http1 {
             return Ok(Made::Http1(connected));
         }
-        let (sender, connection) =
-            settings::builder()
-                .handshake(connected.io)
-                .await
-                .map_err(|error| {
-                    BackendError::new(
-                        ErrorKind::Connect,
-                        "the connection ended before the HTTP/2 preface could be sent",
-                    )
-                    .with_source(error)
-                })?;
+        let (sender, connection) = settings::builder()
+            .handshake(Wire::new(connected.io, pulse.clone()))
+            .await
+            .map_err(|error| {
+                BackendError::new(
+                    ErrorKind::Connect,
+                    "the connection ended before the HTTP/2 preface could be sent",
+                )
+                .with_source(error)
+            })?;
         self.origins.make_room(self.max_idle);
         Ok(Made::Http2(connected.info, sender, Box::new(connection)))
     }
@@ -114,17 +115,19 @@ impl Prepared {
 
 impl Dial {
     async fn run(self) {
-        let idle = IdleTimer::start(self.dialer.idle_timeout);
+        let clock = Clock::start(self.dialer.lifetimes);
+        let pulse = Arc::new(Pulse::new(self.guard.stop()));
         let made = self
             .guard
-            .unless_stopped(self.dialer.connect(&self.origin))
+            .unless_stopped(self.dialer.connect(&self.origin, &pulse))
             .await;
         let result = match made {
             None => return,
             Some(Ok(Made::Http2(info, sender, connection))) => {
-                if self.origin.dialed(self.number, Dialed::Http2(info, sender)) {
+                let dialed = Dialed::Http2(info, sender, pulse.clone());
+                if self.origin.dialed(self.number, dialed) {
                     let (origin, guard) = (self.origin.clone(), self.guard.clone());
-                    Connection::new(*connection, info.id, origin, guard, idle).await;
+                    Connection::new(*connection, info.id, origin, guard, clock, pulse).await;
                 }
                 return;
             }

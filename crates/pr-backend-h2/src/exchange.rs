@@ -11,7 +11,8 @@ use futures::stream;
 use h2::{RecvStream, SendStream, client::ResponseFuture};
 use http::{Response, Version, header, response::Parts};
 use pr_core::{
-    BackendError, Delivery, ExchangeRequest, ExchangeResponse, IncomingBody, Progress, Stage,
+    BackendError, Delivery, ErrorKind, ExchangeRequest, ExchangeResponse, IncomingBody, Progress,
+    Stage,
 };
 use tokio::sync::oneshot;
 
@@ -53,12 +54,14 @@ impl StreamLease {
             head,
             upload: upload(content, stream, &progress),
             progress,
+            polled: false,
+            informational: 0,
         };
         let received = poll_fn(|cx| awaited.poll(cx)).await;
         let Awaited { upload, .. } = awaited;
         let (parts, body) = match received {
             Ok(response) => response.into_parts(),
-            Err(Failed::Body(error)) => return Err(error),
+            Err(Failed::Here(error)) => return Err(error),
             Err(Failed::Stream(error)) => return Err(before_head(error, &mut place, info.reused)),
         };
         let body = match upload {
@@ -111,16 +114,24 @@ struct Awaited {
     head: ResponseFuture,
     upload: Option<Upload>,
     progress: Progress,
+    polled: bool,
+    /// How many 1xx responses have come.
+    informational: u32,
 }
 
 enum Failed {
-    /// The request's own body.
-    Body(BackendError),
+    /// On this side: the request's own body, or our patience.
+    Here(BackendError),
     Stream(h2::Error),
 }
 
+/// How many 1xx responses are passed over before the final one is given up. There is no reason for
+/// more than a few, and each of them may carry a whole field section.
+const MAX_INFORMATIONAL: u32 = 32;
+
 impl Awaited {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
+        self.check_informational(cx).map_err(Failed::Here)?;
         // First, because a response ends the interest in how the upload goes.
         if let Poll::Ready(received) = Pin::new(&mut self.head).poll(cx) {
             return Poll::Ready(received.map_err(Failed::Stream));
@@ -130,11 +141,28 @@ impl Awaited {
         {
             self.upload = None;
             if let Err(error) = outcome {
-                return Poll::Ready(Err(Failed::Body(error)));
+                return Poll::Ready(Err(Failed::Here(error)));
             }
             self.progress.reach(Stage::AwaitingHead);
         }
         Poll::Pending
+    }
+
+    /// Counts the 1xx responses that have come since the last time.
+    fn check_informational(&mut self, cx: &mut Context<'_>) -> Result<(), BackendError> {
+        // Nothing can have come before the request was sent, and asking costs a lock.
+        if !std::mem::replace(&mut self.polled, true) {
+            return Ok(());
+        }
+        while let Poll::Ready(Some(Ok(_))) = self.head.poll_informational(cx) {
+            self.informational += 1;
+            if self.informational > MAX_INFORMATIONAL {
+                let message = format!("more than {MAX_INFORMATIONAL} informational responses came");
+                let error = BackendError::new(ErrorKind::Limit, message);
+                return Err(error.with_delivery(Delivery::Unknown));
+            }
+        }
+        Ok(())
     }
 }
 

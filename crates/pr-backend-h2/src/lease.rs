@@ -10,7 +10,11 @@ use h2::client::SendRequest;
 use pr_connect::Connected;
 use pr_core::ConnectionInfo;
 
-use crate::{members::Grant, origin::Origin, upload::Chunk};
+use crate::{
+    members::{End, Grant},
+    origin::Origin,
+    upload::Chunk,
+};
 
 /// How a request may travel.
 pub(crate) enum Lease {
@@ -31,7 +35,7 @@ pub(crate) struct StreamLease {
 pub(crate) struct Place {
     origin: Arc<Origin>,
     connection: u64,
-    whole: bool,
+    end: End,
 }
 
 impl StreamLease {
@@ -40,7 +44,7 @@ impl StreamLease {
         let place = Place {
             origin,
             connection: grant.info.id,
-            whole: false,
+            end: End::CutShort { beats: grant.beats },
         };
         Self {
             sender: grant.sender,
@@ -65,7 +69,7 @@ impl StreamLease {
 impl Place {
     /// Says that the stream has ended on both sides, so that it was not we who cut it short.
     pub(crate) fn ended(&mut self) {
-        self.whole = true;
+        self.end = End::Whole;
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -75,6 +79,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.origin.give_back(self.connection, self.whole);
+        self.origin.give_back(self.connection, self.end);
     }
 }

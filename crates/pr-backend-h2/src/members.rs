@@ -1,10 +1,13 @@
 //! The HTTP/2 connections of one origin that take new streams, and which of them takes the next.
 
+use std::sync::Arc;
+
 use h2::client::SendRequest;
 use pr_core::ConnectionInfo;
 use tokio::time::Instant;
 
 use crate::{
+    pulse::Pulse,
     settings::{MAX_STREAMS, STREAMS_BEFORE_SETTINGS},
     upload::Chunk,
 };
@@ -15,6 +18,18 @@ use crate::{
 /// too many frames arrive for streams that it has forgotten. A connection that is replaced in time
 /// disturbs nobody: its other streams end in peace.
 const MAX_CANCELLED: u32 = 256;
+
+/// How many streams on one connection make it a crowd, for which another connection is dialed if the
+/// settings allow one.
+///
+/// What makes one connection slower than several is not the wire but the lockstep: client and server
+/// each handle all that has come in one go and then wait for the other, and the more there is to a
+/// go, the longer neither has anything to do. That shows in how much is outstanding, and in nothing
+/// else that is cheap to know: small requests never fill a socket. Measured on loopback, a second
+/// connection gains nothing with 8 in flight, a little from 16 on, and up to twice the throughput
+/// with a hundred. Where requests are outstanding because the peer is slow, it costs one handshake
+/// and no more.
+pub(crate) const CROWD: usize = 32;
 
 /// The connections that take new streams. One that leaves the set lives on until its streams have
 /// ended, and then says GOAWAY and closes by itself, because its last handle is gone.
@@ -28,6 +43,7 @@ pub(crate) struct Members {
 pub(crate) struct Member {
     info: ConnectionInfo,
     sender: SendRequest<Chunk>,
+    pulse: Arc<Pulse>,
     /// How many streams the peer allows; `None` while it has not said.
     stream_limit: Option<usize>,
     outstanding: usize,
@@ -46,13 +62,40 @@ pub(crate) struct Member {
 pub(crate) struct Grant {
     pub(crate) sender: SendRequest<Chunk>,
     pub(crate) info: ConnectionInfo,
+    /// The [pulse](Pulse::beats) of the connection before anything was sent.
+    pub(crate) beats: u64,
+}
+
+/// How a stream has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// On both sides.
+    Whole,
+    /// Cut short by us; the pulse of the connection had been this when it began.
+    CutShort { beats: u64 },
+}
+
+/// What follows from the end of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Returned {
+    /// The connection has had too many streams cut short, and has left the set.
+    pub(crate) retired: Option<Member>,
+    /// Nothing has come over the connection since the stream began, so that the next request on it
+    /// might fare no better: its peer should be asked for a sign of life.
+    pub(crate) unheard: Option<Arc<Pulse>>,
 }
 
 impl Member {
-    pub(crate) fn new(info: ConnectionInfo, sender: SendRequest<Chunk>, born: u64) -> Self {
+    pub(crate) fn new(
+        info: ConnectionInfo,
+        sender: SendRequest<Chunk>,
+        pulse: Arc<Pulse>,
+        born: u64,
+    ) -> Self {
         Self {
             info,
             sender,
+            pulse,
             stream_limit: None,
             outstanding: 0,
             carried: 0,
@@ -81,6 +124,7 @@ impl Member {
         Grant {
             sender: self.sender.clone(),
             info,
+            beats: self.pulse.beats(),
         }
     }
 }
@@ -108,6 +152,13 @@ impl Members {
     /// Whether there is a connection that is new to a request of that ticket, busy or not.
     pub(crate) fn any_fresh_to(&self, ticket: u64) -> bool {
         self.list.iter().any(|member| member.is_fresh_to(ticket))
+    }
+
+    /// Whether each connection that has room carries so much that another would help.
+    pub(crate) fn are_crowded(&self) -> bool {
+        self.list
+            .iter()
+            .all(|member| member.outstanding > CROWD || !member.has_room())
     }
 
     /// Whether every connection knows its limit, so that a full one is really full.
@@ -144,22 +195,27 @@ impl Members {
         std::mem::take(&mut self.list)
     }
 
-    /// Gives back the place of a stream that has ended; `whole` unless we cut it short. The
-    /// connection may have left the set. One that has had too many streams cut short does so now
-    /// and is returned.
-    pub(crate) fn give_back(&mut self, id: u64, whole: bool) -> Option<Member> {
-        let member = self.find(id)?;
+    /// Gives back the place of a stream that has ended. The connection may have left the set; one
+    /// that has had too many streams cut short does so now.
+    pub(crate) fn give_back(&mut self, id: u64, end: End) -> Returned {
+        let mut returned = Returned::default();
+        let Some(member) = self.find(id) else {
+            return returned;
+        };
         member.outstanding -= 1;
         if member.outstanding == 0 {
             member.idle_since = Some(Instant::now());
         }
-        if !whole {
+        if let End::CutShort { beats } = end {
+            if member.pulse.beats() == beats {
+                returned.unheard = Some(member.pulse.clone());
+            }
             member.cancelled += 1;
             if member.cancelled >= MAX_CANCELLED {
-                return self.remove(id);
+                returned.retired = self.remove(id);
             }
         }
-        None
+        returned
     }
 
     /// Gives back a grant of which no use was made.
@@ -168,8 +224,8 @@ impl Members {
             member.carried -= 1;
         }
         // No stream was cut short: there was none.
-        let retired = self.give_back(id, true);
-        debug_assert!(retired.is_none());
+        let returned = self.give_back(id, End::Whole);
+        debug_assert!(returned.retired.is_none());
     }
 
     pub(crate) fn find(&mut self, id: u64) -> Option<&mut Member> {

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use crate::{
     dial::Dialer,
     lease::{Lease, StreamLease},
-    members::Member,
+    members::{End, Grant, Member, Returned},
+    pulse::Pulse,
     queue::Wakers,
     settings,
     state::State,
@@ -39,7 +40,7 @@ pub(crate) struct Origin {
 
 /// How dialing has ended, if it was not cut off.
 pub(crate) enum Dialed {
-    Http2(ConnectionInfo, SendRequest<Chunk>),
+    Http2(ConnectionInfo, SendRequest<Chunk>, Arc<Pulse>),
     Http1(Connected),
     Failed(BackendError),
 }
@@ -61,8 +62,8 @@ impl Origin {
     /// Waits until the request may travel: for a stream, first come, first served, or for the news
     /// that the peer speaks HTTP/1.1.
     ///
-    /// Dropping the future gives up the place in the queue, and the dial with it if nobody else
-    /// waits for it.
+    /// Dropping the future gives up the place in the queue, and with it the dial if that is the first
+    /// to the origin and nobody else waits for it.
     pub(crate) async fn lease(
         self: &Arc<Self>,
         dialer: &Arc<Dialer>,
@@ -72,17 +73,42 @@ impl Origin {
         if self.http1_only.load(Ordering::Relaxed) {
             return Ok(Lease::Http1(None));
         }
-        if !fresh && let Some(grant) = self.lock().grant_at_once() {
+        if !fresh && let Some(grant) = self.grant_at_once(dialer) {
             return Ok(Lease::Stream(StreamLease::new(self.clone(), grant)));
         }
         Waiting::new(self, dialer, fresh, progress).await
     }
 
-    /// Gives back the place of a stream that has ended; `whole` unless we cut it short.
-    pub(crate) fn give_back(&self, connection: u64, whole: bool) {
-        let mut retired = None;
-        self.change(|state, _| retired = state.members.give_back(connection, whole));
-        drop(retired);
+    /// A stream for a request that need not wait. If the connections are crowded, another one is
+    /// dialed meanwhile.
+    fn grant_at_once(self: &Arc<Self>, dialer: &Arc<Dialer>) -> Option<Grant> {
+        let mut state = self.lock();
+        let grant = state.grant_at_once()?;
+        if state.needs_relief() {
+            let number = state.next_dial();
+            match dialer.prepare(self, number) {
+                Ok(prepared) => {
+                    state.begin_dial(number, prepared.stop());
+                    // A runtime that shuts down drops what is spawned on it at once, and that
+                    // needs the lock.
+                    drop(state);
+                    prepared.spawn();
+                }
+                // The request has its stream.
+                Err(error) => tracing::debug!(%error, "no further connection can be dialed"),
+            }
+        }
+        Some(grant)
+    }
+
+    /// Gives back the place of a stream that has ended; `end` says how.
+    pub(crate) fn give_back(&self, connection: u64, end: End) {
+        let mut returned = Returned::default();
+        self.change(|state, _| returned = state.members.give_back(connection, end));
+        if let Some(pulse) = returned.unheard {
+            pulse.want_ping();
+        }
+        drop(returned.retired);
     }
 
     /// Takes the result of the dial of this number. Whether the connection is wanted: it is not if
@@ -95,8 +121,8 @@ impl Origin {
                 return;
             }
             match result {
-                Dialed::Http2(info, sender) => {
-                    replaced = state.add(|born| Member::new(info, sender, born));
+                Dialed::Http2(info, sender, pulse) => {
+                    replaced = state.add(|born| Member::new(info, sender, pulse, born));
                 }
                 Dialed::Http1(connected) => {
                     if state.peer_speaks_http1(connected, wakers) {
@@ -125,24 +151,32 @@ impl Origin {
     }
 
     /// Looks after a connection that has just read or written something: its peer may have said
-    /// GOAWAY, or changed how many streams it allows.
-    pub(crate) fn observe(&self, connection: u64, reported_limit: usize, cx: &mut Context<'_>) {
+    /// GOAWAY, or changed how many streams it allows. Whether something is expected of it.
+    pub(crate) fn observe(
+        &self,
+        connection: u64,
+        reported_limit: usize,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let mut removed = None;
         let mut wakers = Wakers::default();
         let mut state = self.lock();
         let Some(member) = state.members.find(connection) else {
-            return;
+            // One that has left the set lives only as long as its streams.
+            return true;
         };
+        let is_busy = member.idle_since().is_none();
         // Never pending, because this handle has no stream of its own that waits to be opened.
         if let Poll::Ready(Err(reason)) = member.sender().poll_ready(cx) {
             tracing::debug!(connection, %reason, "the connection takes no more streams");
             removed = state.members.remove(connection);
         } else if !member.set_stream_limit(settings::stream_limit(reported_limit)) {
-            return;
+            return is_busy;
         }
         state.settle(&mut wakers);
         drop(state);
         drop(removed);
+        is_busy
     }
 
     /// Takes the connection out of the set if it has been idle for so long, and otherwise says when
@@ -185,6 +219,20 @@ impl Origin {
     /// Whether the backend has been closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
+    }
+
+    /// Lets go of all connections, those in use when their streams have ended, and forgets what the
+    /// peer was found to speak. Whoever waits, waits for a new connection.
+    pub(crate) fn reset(&self) {
+        let (mut released, mut dial) = (Vec::new(), None);
+        self.change(|state, _| {
+            (released, dial) = state.reset();
+            self.http1_only.store(false, Ordering::Relaxed);
+        });
+        drop(released);
+        if let Some(dial) = dial {
+            dial.now();
+        }
     }
 
     /// Turns away everybody who waits or comes, and lets all connections go.

@@ -104,6 +104,18 @@ impl Origins {
         }
     }
 
+    /// Lets go of all connections of all origins, and of what was learnt of their peers.
+    pub(crate) fn reset(&self) {
+        let origins: Vec<_> = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let of_runtimes = known.by_runtime.values();
+            of_runtimes.flat_map(HashMap::values).cloned().collect()
+        };
+        for origin in origins {
+            origin.reset();
+        }
+    }
+
     /// Closes all origins and lets no other one begin.
     pub(crate) fn close(&self) {
         let closed = {

@@ -10,7 +10,9 @@ use pr_core::{
 };
 
 use crate::{
+    clock::Lifetimes,
     dial::Dialer,
+    keep_alive::KeepAliveTimes,
     lease::Lease,
     origins::Origins,
     tasks::{self, Tasks},
@@ -30,10 +32,18 @@ impl Pool {
         let connector = Connector::new(config)?;
         let tasks = Arc::<Tasks>::default();
         let origins = Arc::new(Origins::new(config.http2_connections_per_origin));
+        let limit = config.http2_keep_alive_timeout;
+        let lifetimes = Lifetimes {
+            idle_timeout: config.idle_timeout,
+            max_age: config.max_connection_age,
+            keep_alive: config
+                .http2_keep_alive_interval
+                .map(|interval| KeepAliveTimes { interval, limit }),
+        };
         let dialer = Dialer {
             connector: connector.clone(),
             tasks: tasks.clone(),
-            idle_timeout: config.idle_timeout,
+            lifetimes,
             max_idle: config.max_idle,
             origins,
         };
@@ -68,6 +78,12 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Lets go of every connection, and of what was learnt about peers.
+    pub(crate) fn reset(&self) {
+        self.dialer.origins.reset();
+        self.http1.reset_connections();
     }
 
     /// Ends everything and does not wait for it.

@@ -4,8 +4,17 @@ use h2::client::Builder;
 
 /// How much of one response may be on its way or unread, in bytes: the stream's window
 /// (RFC 9113, section 6.9). It is what one unread body costs in memory, and what one download can
-/// have under way per round trip.
-pub(crate) const STREAM_WINDOW: u32 = 2 << 20;
+/// have under way per round trip: 40 MB/s at 100 ms.
+///
+/// `h2` opens the window again whenever a third of it has been read, so that a peer is never left
+/// with less than two thirds. That is as much as TCP itself has under way on a usual system (Linux
+/// lets a receive buffer grow to 6 MiB, of which overhead takes its part), so that what binds a
+/// download is not HTTP/2. A larger window would gain little, cost memory for every body that
+/// nobody reads, and leave room for fewer streams ([`MAX_STREAMS`]): two connections of 511 take a
+/// thousand requests at a time, and of 255, with 8 MiB, they would not. A window that grows by
+/// need, as some clients have it, is one setting for all streams of a connection in HTTP/2 as `h2`
+/// speaks it, so that it would grow for the unread ones too.
+pub(crate) const STREAM_WINDOW: u32 = 4 << 20;
 
 /// How much of all responses on one connection may be on its way or unread, in bytes: the
 /// connection's window, at the largest that the protocol allows.
@@ -34,6 +43,11 @@ pub(crate) const LIMIT_UNKNOWN: usize = usize::MAX - 1;
 /// 6.5.2, does. Unless it is set, `h2` takes 16 MiB.
 const MAX_HEADER_LIST: u32 = 64 << 10;
 
+/// How large a frame may be that a peer sends, in bytes. With the protocol's 16 KiB a large download
+/// is cut into so many frames that it costs half as much again. A frame is held until it is whole,
+/// and others wait behind it, so it is not the largest that the protocol allows either.
+const MAX_FRAME: u32 = 256 << 10;
+
 /// How many bytes of bookkeeping a peer may cause by DATA frames that are tiny and unread. `h2`
 /// would take half of the connection's window, which for ours is a gigabyte.
 const TINY_FRAMES_BUDGET: usize = 32 << 20;
@@ -50,6 +64,7 @@ pub(crate) fn builder() -> Builder {
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(LIMIT_UNKNOWN)
+        .max_frame_size(MAX_FRAME)
         .max_header_list_size(MAX_HEADER_LIST)
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .data_frame_budget(TINY_FRAMES_BUDGET)

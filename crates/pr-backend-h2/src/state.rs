@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// How many dials there have been, which is the number of the latest.
     dials: u64,
     no_extra_dial_before: Option<Instant>,
+    /// There has been a connection.
+    reached: bool,
     max_connections: usize,
 }
 
@@ -31,6 +33,8 @@ pub(crate) struct State {
 struct Dial {
     number: u64,
     stop: Arc<Stop>,
+    /// It goes on even if nobody waits for it.
+    lasts: bool,
 }
 
 /// What a request that waits is told.
@@ -53,6 +57,7 @@ impl State {
             dial: None,
             dials: 0,
             no_extra_dial_before: None,
+            reached: false,
             max_connections,
         }
     }
@@ -107,6 +112,16 @@ impl State {
         if self.members.is_empty() {
             return true;
         }
+        self.may_dial_extra()
+    }
+
+    /// Whether a connection should be dialed although nobody waits, because those that there are
+    /// carry very many requests.
+    pub(crate) fn needs_relief(&self) -> bool {
+        !self.closed && self.dial.is_none() && self.members.are_crowded() && self.may_dial_extra()
+    }
+
+    fn may_dial_extra(&self) -> bool {
         let may_try = |at| at <= Instant::now();
         self.members.len() < self.max_connections
             && self.members.all_settled()
@@ -120,13 +135,39 @@ impl State {
     }
 
     /// A dial begins, and can be told to end.
+    ///
+    /// One to an origin that has been reached before lasts until it has come to its own end, whoever
+    /// has left meanwhile. Otherwise requests that come and are dropped in quick succession would
+    /// begin a dial each and see none to its end.
     pub(crate) fn begin_dial(&mut self, number: u64, stop: Arc<Stop>) {
-        self.dial = Some(Dial { number, stop });
+        let lasts = self.reached;
+        self.dial = Some(Dial {
+            number,
+            stop,
+            lasts,
+        });
     }
 
     /// The dial of this number is over. Whether it was still under way, as far as this side knows.
     pub(crate) fn end_dial(&mut self, number: u64) -> bool {
         self.dial.take_if(|dial| dial.number == number).is_some()
+    }
+
+    /// Gives up the dial under way if nobody waits for it any more, unless it is to last.
+    pub(crate) fn abandon_unwanted_dial(&mut self) -> Option<Arc<Stop>> {
+        if !self.queue.is_empty() {
+            return None;
+        }
+        let unwanted = self.dial.take_if(|dial| !dial.lasts);
+        unwanted.map(|dial| dial.stop)
+    }
+
+    /// Lets go of everything that was learnt of the origin and of its connections, which are
+    /// returned, with what tells the dial under way to end.
+    pub(crate) fn reset(&mut self) -> (Vec<Member>, Option<Arc<Stop>>) {
+        self.no_extra_dial_before = None;
+        self.reached = false;
+        (self.members.clear(), self.abandon_dial())
     }
 
     /// Gives up the dial under way; the result is what tells it to end.
@@ -137,6 +178,7 @@ impl State {
     /// Adds a connection. If that is one too many, it takes the place of the oldest, which is
     /// returned.
     pub(crate) fn add(&mut self, member: impl FnOnce(u64) -> Member) -> Option<Member> {
+        self.reached = true;
         let born = self.queue.ticket();
         self.members.add(member(born));
         if self.members.len() > self.max_connections {

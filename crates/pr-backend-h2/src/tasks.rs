@@ -127,6 +127,11 @@ impl Stop {
     /// Tells the task to end. It may have ended already.
     pub(crate) fn now(&self) {
         self.told.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets the task look around, and go on.
+    pub(crate) fn wake(&self) {
         self.waker.wake();
     }
 }

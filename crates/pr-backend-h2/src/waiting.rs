@@ -103,11 +103,9 @@ impl Drop for Waiting<'_> {
             if let Some(Decision::Stream(grant)) = &decision {
                 state.members.return_unused(grant.info.id);
             }
-            if state.queue.is_empty() {
-                abandoned = state.abandon_dial();
-            }
+            abandoned = state.abandon_unwanted_dial();
         });
-        // A dial lasts as long as somebody waits for it.
+        // The first dial to an origin lasts as long as somebody waits for it.
         if let Some(dial) = abandoned {
             dial.now();
         }

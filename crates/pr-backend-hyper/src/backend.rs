@@ -90,6 +90,10 @@ impl Backend for HyperBackend {
         self.pool.exchange(request).await
     }
 
+    fn reset_connections(&self) {
+        self.pool.reset_connections();
+    }
+
     async fn close(&self) {
         self.pool.close().await;
     }

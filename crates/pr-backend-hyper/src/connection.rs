@@ -12,7 +12,7 @@ use pr_connect::{Connected, Forwarding};
 use pr_core::{
     BackendError, ConnectionInfo, ConnectionKey, ErrorKind, ExchangeResponse, Scheme, Stage,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     download, error,
@@ -38,6 +38,9 @@ pub(crate) struct Connection {
     /// Whether they are for a proxy to forward.
     forwarding: Option<Forwarding>,
     info: ConnectionInfo,
+    /// The pool's epoch when it was dialed: it is not kept in a later one.
+    epoch: u64,
+    opened: Instant,
     in_good_order: bool,
 }
 
@@ -81,6 +84,7 @@ impl Connection {
     pub(crate) async fn open(
         connected: Connected,
         key: &ConnectionKey,
+        epoch: u64,
         tasks: &Arc<Tasks>,
     ) -> Result<Self, BackendError> {
         let runtime = Handle::try_current().map_err(|error| {
@@ -113,6 +117,8 @@ impl Connection {
             host,
             forwarding: connected.forwarding,
             info: connected.info,
+            epoch,
+            opened: Instant::now(),
             in_good_order: false,
         })
     }
@@ -206,6 +212,15 @@ impl Connection {
 
     pub(crate) fn info(&self) -> ConnectionInfo {
         self.info
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// When it was opened.
+    pub(crate) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// Says that an exchange is over.

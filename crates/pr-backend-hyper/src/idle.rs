@@ -18,6 +18,7 @@ use crate::{connection::Connection, tasks::Task};
 /// How long, and how many.
 pub(crate) struct Settings {
     pub(crate) timeout: Duration,
+    pub(crate) max_age: Option<Duration>,
     pub(crate) max_per_key: usize,
     pub(crate) max: usize,
 }
@@ -36,6 +37,8 @@ struct State {
     by_key: HashMap<ConnectionKey, Line>,
     /// How many connections there are in all lines.
     count: usize,
+    /// How often everything has been let go of.
+    epoch: u64,
     reaper: Option<Task>,
 }
 
@@ -45,6 +48,28 @@ type Line = VecDeque<Waiting>;
 struct Waiting {
     connection: Connection,
     since: Instant,
+    /// When it has been idle for too long, or is too old.
+    until: Option<Instant>,
+}
+
+impl Waiting {
+    fn has_expired(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+impl Settings {
+    /// The same connection, which is idle from now on.
+    fn waiting(&self, connection: Connection, now: Instant) -> Waiting {
+        let idle = now.checked_add(self.timeout);
+        let opened = connection.opened();
+        let aged = self.max_age.and_then(|age| opened.checked_add(age));
+        Waiting {
+            connection,
+            since: now,
+            until: [idle, aged].into_iter().flatten().min(),
+        }
+    }
 }
 
 impl Idle {
@@ -60,10 +85,13 @@ impl Idle {
         let mut gone = Vec::new();
         let mut state = self.lock();
         let line = state.by_key.get_mut(key)?;
-        remove_expired(line, self.settings.timeout, &mut gone);
-        let last = line
-            .iter()
-            .rposition(|waiting| waiting.connection.runtime().id() == runtime);
+        let now = Instant::now();
+        remove_expired(line, now, &mut gone);
+        // One that is too old may stand behind one that is not, if it has been used since.
+        let suits = |waiting: &Waiting| {
+            waiting.connection.runtime().id() == runtime && !waiting.has_expired(now)
+        };
+        let last = line.iter().rposition(suits);
         let taken = last.and_then(|index| line.remove(index));
         state.count -= gone.len() + usize::from(taken.is_some());
         drop(state);
@@ -79,16 +107,20 @@ impl Idle {
         start_reaper: impl FnOnce(&Handle) -> Option<Task>,
     ) {
         let mut gone = Vec::new();
+        let now = Instant::now();
+        let waiting = self.settings.waiting(connection, now);
         let mut state = self.lock();
+        if waiting.connection.epoch() != state.epoch || waiting.has_expired(now) {
+            drop(state);
+            close_all([waiting]);
+            return;
+        }
         if state.reaper.as_ref().is_none_or(Task::is_finished) {
-            state.reaper = start_reaper(connection.runtime());
+            state.reaper = start_reaper(waiting.connection.runtime());
         }
         let line = state.by_key.entry(key).or_default();
-        line.push_back(Waiting {
-            connection,
-            since: Instant::now(),
-        });
-        remove_expired(line, self.settings.timeout, &mut gone);
+        line.push_back(waiting);
+        remove_expired(line, now, &mut gone);
         if line.len() > self.settings.max_per_key {
             gone.extend(line.pop_front());
         }
@@ -107,21 +139,22 @@ impl Idle {
     pub(crate) fn prune(&self) -> Option<Instant> {
         let mut gone = Vec::new();
         let mut state = self.lock();
-        let mut count = 0;
+        let now = Instant::now();
+        let (mut count, mut next) = (0, None::<Instant>);
         state.by_key.retain(|_, line| {
-            remove_expired(line, self.settings.timeout, &mut gone);
-            // Their tasks have ended, so dropping them here costs nothing.
-            line.retain(|waiting| !waiting.connection.is_closed());
+            for waiting in std::mem::take(line) {
+                if waiting.has_expired(now) {
+                    gone.push(waiting);
+                } else if !waiting.connection.is_closed() {
+                    // The tasks of the others have ended, so dropping them here costs nothing.
+                    next = next.into_iter().chain(waiting.until).min();
+                    line.push_back(waiting);
+                }
+            }
             count += line.len();
             !line.is_empty()
         });
         state.count = count;
-        let oldest = state
-            .by_key
-            .values()
-            .filter_map(|line| Some(line.front()?.since))
-            .min();
-        let next = oldest.and_then(|since| since.checked_add(self.settings.timeout));
         if next.is_none() {
             state.reaper = None;
         }
@@ -130,10 +163,20 @@ impl Idle {
         next
     }
 
-    /// Takes everything out.
+    /// The number of times that everything has been let go of. A connection is given it when it is
+    /// about to be dialed, and is kept only while it is the same.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Takes everything out, and lets nothing in again that was dialed before.
     pub(crate) fn clear(&self) {
-        let state = std::mem::take(&mut *self.lock());
-        for line in state.by_key.into_values() {
+        let mut state = self.lock();
+        state.epoch += 1;
+        state.count = 0;
+        let by_key = std::mem::take(&mut state.by_key);
+        drop(state);
+        for line in by_key.into_values() {
             close_all(line);
         }
     }
@@ -165,9 +208,9 @@ impl State {
 }
 
 /// Those that have waited longest come first, so it ends at the first one that may stay.
-fn remove_expired(line: &mut Line, timeout: Duration, gone: &mut Vec<Waiting>) {
+fn remove_expired(line: &mut Line, now: Instant, gone: &mut Vec<Waiting>) {
     while let Some(oldest) = line.front()
-        && oldest.since.elapsed() >= timeout
+        && oldest.has_expired(now)
     {
         gone.extend(line.pop_front());
     }

@@ -34,7 +34,8 @@ use crate::{
 /// have given that one up, or dials. So there are never more connections to an origin than there
 /// were exchanges at a time. A connection is idle again once its response has been read to the end,
 /// and is closed if that never happens, after an HTTP/1.0 response, and after
-/// [`idle_timeout`](TransportConfig::idle_timeout) or when there are too many.
+/// [`idle_timeout`](TransportConfig::idle_timeout), at its
+/// [`max_connection_age`](TransportConfig::max_connection_age), or when there are too many.
 ///
 /// A peer may answer before it has read all of the request. If it answers with an error, or says
 /// that it closes the connection, what is left of the request is not sent. Otherwise it is, and the
@@ -68,11 +69,13 @@ impl Http1Pool {
     /// A pool without connections.
     ///
     /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout),
+    /// [`max_connection_age`](TransportConfig::max_connection_age),
     /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin) and
     /// [`max_idle`](TransportConfig::max_idle).
     pub fn new(config: &TransportConfig, connector: Connector) -> Self {
         let settings = Settings {
             timeout: config.idle_timeout,
+            max_age: config.max_connection_age,
             max_per_key: config.max_idle_per_origin,
             max: config.max_idle,
         };
@@ -107,8 +110,9 @@ impl Http1Pool {
             }
         }
         message.progress.reach(Stage::Connecting);
+        let epoch = self.shared.idle.epoch();
         let connected = self.dial(&message.key).await?;
-        self.send_first(connected, message).await
+        self.send_first(connected, epoch, message).await
     }
 
     /// Sends a request over a connection that somebody else has dialed for the request's key. The
@@ -120,8 +124,15 @@ impl Http1Pool {
         connected: Connected,
         request: ExchangeRequest,
     ) -> Result<ExchangeResponse, BackendError> {
+        let epoch = self.shared.idle.epoch();
         let message = Message::new(request).await?;
-        self.send_first(connected, message).await
+        self.send_first(connected, epoch, message).await
+    }
+
+    /// Lets go of every connection: idle ones are closed now, those in use when their exchanges have
+    /// ended. Exchanges that begin later dial anew.
+    pub fn reset_connections(&self) {
+        self.shared.idle.clear();
     }
 
     /// Refuses new exchanges, ends those in flight with kind
@@ -156,9 +167,11 @@ impl Http1Pool {
     async fn send_first(
         &self,
         connected: Connected,
+        epoch: u64,
         message: Message,
     ) -> Result<ExchangeResponse, BackendError> {
-        let connection = Connection::open(connected, &message.key, &self.shared.tasks).await?;
+        let tasks = &self.shared.tasks;
+        let connection = Connection::open(connected, &message.key, epoch, tasks).await?;
         connection
             .send(message, &self.shared)
             .await
@@ -260,7 +273,8 @@ mod tests {
             .connect(&second.key, Alpn::Http1)
             .await
             .unwrap();
-        let connection = Connection::open(connected, &second.key, &pool.shared.tasks)
+        let epoch = pool.shared.idle.epoch();
+        let connection = Connection::open(connected, &second.key, epoch, &pool.shared.tasks)
             .await
             .unwrap();
         connection.lose();

@@ -1,6 +1,6 @@
 //! The `Backend` trait: what a transport must do, and the conveniences that every transport gets.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, pin::Pin};
 
 use async_trait::async_trait;
 
@@ -48,10 +48,10 @@ use crate::{
 /// caller. On a connection that had carried a request before, the error
 /// [says so](BackendError::on_reused_connection).
 ///
-/// The caller sends an exchange once more, with `fresh_connection` set, if it failed with kind
-/// [`Closed`](crate::ErrorKind::Closed), the body can be reopened, and either the delivery is not
-/// `Unknown` (for instance a stream that a GOAWAY left out), or the connection had carried a request
-/// before and the method is idempotent. So a backend need not, and must not, send anything again of
+/// The caller sends an exchange again, with `fresh_connection` set, if it failed with kind
+/// [`Closed`](crate::ErrorKind::Closed) and the body can be reopened: up to three times while the
+/// delivery is not `Unknown` (for instance a stream that a GOAWAY left out), and once if it is, the
+/// connection had carried a request before and the method is idempotent. So a backend need not, and must not, send anything again of
 /// which a byte was written. It may move a request of which nothing was to another connection.
 ///
 /// A backend never panics on what a user or a peer sends.
@@ -127,9 +127,33 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// [contract](Self#the-contract) for everything else.
     async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError>;
 
+    /// Lets go of every connection: idle ones close now, those in use when their exchanges have
+    /// ended. Exchanges that begin later dial anew, and find out anew what the peer speaks. Nothing
+    /// in flight is disturbed.
+    ///
+    /// For when the network is not the same any more: another interface, another route, a name that
+    /// points elsewhere. A backend without connections has nothing to do here.
+    fn reset_connections(&self) {}
+
+    /// Takes a task over that is going to call [`exchange`](Self::exchange) again and again, if this
+    /// backend has threads of its own on which that costs less than elsewhere; gives it back if not.
+    ///
+    /// A backend on threads polls the task on the thread that has just finished an exchange for it,
+    /// so that the task's next exchange begins there without a switch of threads. However many of
+    /// its threads are blocked in exchanges, a task that was woken does not wait for them. The task
+    /// is polled outside of any runtime: it brings its own timers, or a runtime's handle that it
+    /// enters. Closing or dropping the backend drops the tasks that have not ended; one that holds a
+    /// handle of the backend keeps it from being dropped. A task that panics is gone, and no other.
+    fn spawn(&self, task: Task) -> Result<(), Task> {
+        Err(task)
+    }
+
     /// Ends everything this backend holds. See [the contract](Self#the-contract), *Closing*.
     async fn close(&self);
 }
+
+/// Work that a backend may take over, by [`Backend::spawn`].
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a user calls on any backend, boxed or not: whole requests, with all of HTTP's semantics.
 ///

@@ -255,17 +255,20 @@ impl IncomingBody {
         self.size_hint
     }
 
+    /// All of it, if it is here already.
+    pub(crate) fn into_whole(self) -> Result<Bytes, Self> {
+        match self.repr {
+            Repr::Empty => Ok(Bytes::new()),
+            Repr::Full(content) => Ok(content),
+            Repr::Stream(_) => Err(self),
+        }
+    }
+
     /// Reads everything. A body of one piece is not copied.
-    pub(crate) async fn collect(self) -> Result<(Bytes, HeaderMap), BackendError> {
-        let hint = self.size_hint;
-        let mut frames = match self.repr {
-            Repr::Empty => return Ok((Bytes::new(), HeaderMap::new())),
-            Repr::Full(bytes) => return Ok((bytes, HeaderMap::new())),
-            Repr::Stream(frames) => frames,
-        };
-        let mut gather = Gather::expecting(hint);
+    pub(crate) async fn collect(mut self) -> Result<(Bytes, HeaderMap), BackendError> {
+        let mut gather = Gather::expecting(self.size_hint);
         let mut trailers = HeaderMap::new();
-        while let Some(frame) = frames.next().await {
+        while let Some(frame) = self.next().await {
             match frame? {
                 Frame::Data(piece) => gather.push(piece),
                 Frame::Trailers(fields) => trailers = fields,

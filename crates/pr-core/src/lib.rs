@@ -44,7 +44,7 @@ mod warnings;
 mod json;
 
 pub use self::{
-    backend::{Backend, BackendExt},
+    backend::{Backend, BackendExt, Task},
     capabilities::{Capabilities, Capability},
     connection_key::{ConnectionKey, ProtocolChoice, Scheme},
     defaults::RequestDefaults,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Backend, BackendError, BackendExt, NormalizedResponse, RequestConfig, RequestDefaults,
-    StreamingResponse,
+    Backend, BackendError, NormalizedResponse, RequestConfig, RequestDefaults, StreamingResponse,
+    semantics,
 };
 
 /// A backend joined with [`RequestDefaults`]: what a single-backend user keeps around, and what
@@ -54,24 +54,24 @@ impl Session {
         &self.defaults
     }
 
-    /// As [`BackendExt::request`], with the defaults applied.
-    pub async fn request(
+    /// As [`BackendExt::request`](crate::BackendExt::request), with the defaults applied. The future holds on to the backend by itself.
+    pub fn request<R: Into<RequestConfig>>(
         &self,
-        request: impl Into<RequestConfig>,
-    ) -> Result<NormalizedResponse, BackendError> {
+        request: R,
+    ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send + use<R> {
         let mut request = request.into();
         self.defaults.apply(&mut request);
-        self.backend.request(request).await
+        semantics::buffered(self.backend.clone(), request)
     }
 
-    /// As [`BackendExt::stream`], with the defaults applied.
-    pub async fn stream(
+    /// As [`BackendExt::stream`](crate::BackendExt::stream), with the defaults applied. The future holds on to the backend by itself.
+    pub fn stream<R: Into<RequestConfig>>(
         &self,
-        request: impl Into<RequestConfig>,
-    ) -> Result<StreamingResponse, BackendError> {
+        request: R,
+    ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send + use<R> {
         let mut request = request.into();
         self.defaults.apply(&mut request);
-        self.backend.stream(request).await
+        semantics::streaming(self.backend.clone(), request)
     }
 
     /// As [`Backend::close`].

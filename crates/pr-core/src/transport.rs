@@ -33,7 +33,35 @@ pub struct TransportConfig {
     /// longest goes first. Default: 512.
     pub max_idle: usize,
     /// How many HTTP/2 connections are opened to one origin at most. Default: 2. h2 only.
+    ///
+    /// The first one does until it has no stream left or carries more than 32 requests at a time.
+    /// More than 2 pay off where many small requests are in flight to a fast peer that is close.
     pub http2_connections_per_origin: usize,
+    /// How long an HTTP/2 connection may be silent, while responses are awaited on it, before its
+    /// peer is asked for a sign of life by a PING (RFC 9113, section 6.7); `None` for no PING at
+    /// all. Default: 20 s, shorter than the time after which routers forget a quiet connection.
+    /// h2 only.
+    ///
+    /// Silence is noticed after one to two intervals. A connection that has been idle for longer is
+    /// asked along with its next request, and one on which a request was given up without a single
+    /// byte having come back is asked at once. While nothing but answers to PINGs arrives, the time
+    /// between two of them doubles, up to 16 intervals, because peers take many of them for an
+    /// attack. An idle connection is left in peace.
+    pub http2_keep_alive_interval: Option<Duration>,
+    /// How long the peer has to answer a PING, or to show any other sign of life, before its
+    /// connection is given up: its requests fail with kind [`Closed`](ErrorKind::Closed), and the
+    /// next one dials. Default: 20 s, so that a slow uplink's full send buffer is not taken for a
+    /// dead peer. h2 only.
+    ///
+    /// New requests avoid the connection much earlier, after a tenth of that time.
+    pub http2_keep_alive_timeout: Duration,
+    /// How old a connection may get before it carries no new requests; it is closed when those that
+    /// it carries have ended. `None` for no limit. Default: 1 hour.
+    ///
+    /// The name is resolved anew only when a connection is dialed, so this is how long a client that
+    /// is never idle takes to follow a change of DNS, or to find the machines that a load balancer
+    /// has got meanwhile. A handshake an hour costs next to nothing.
+    pub max_connection_age: Option<Duration>,
     /// Whether `http://` means HTTP/2 without asking (RFC 9113, section 3.3). Default: no. h2 only.
     pub http2_prior_knowledge: bool,
     /// How many threads there are at most, which is how many requests are on their way at a time.
@@ -50,6 +78,9 @@ impl Default for TransportConfig {
             max_idle_per_origin: 256,
             max_idle: 512,
             http2_connections_per_origin: 2,
+            http2_keep_alive_interval: Some(Duration::from_secs(20)),
+            http2_keep_alive_timeout: Duration::from_secs(20),
+            max_connection_age: Some(Duration::from_secs(60 * 60)),
             http2_prior_knowledge: false,
             max_threads: 64,
         }
@@ -93,6 +124,33 @@ impl TransportConfig {
         self
     }
 
+    /// Sets [`http2_keep_alive_interval`](Self::http2_keep_alive_interval).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pr_core::TransportConfig;
+    ///
+    /// let patient = TransportConfig::default().http2_keep_alive_interval(Duration::from_secs(60));
+    /// let without = TransportConfig::default().http2_keep_alive_interval(None);
+    /// # assert!(patient.validate().is_ok() && without.validate().is_ok());
+    /// ```
+    pub fn http2_keep_alive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.http2_keep_alive_interval = interval.into();
+        self
+    }
+
+    /// Sets [`http2_keep_alive_timeout`](Self::http2_keep_alive_timeout).
+    pub fn http2_keep_alive_timeout(mut self, limit: Duration) -> Self {
+        self.http2_keep_alive_timeout = limit;
+        self
+    }
+
+    /// Sets [`max_connection_age`](Self::max_connection_age).
+    pub fn max_connection_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.max_connection_age = limit.into();
+        self
+    }
+
     /// Sets [`http2_prior_knowledge`](Self::http2_prior_knowledge).
     pub fn http2_prior_knowledge(mut self, known: bool) -> Self {
         self.http2_prior_knowledge = known;
@@ -110,6 +168,20 @@ impl TransportConfig {
         let refuse = |what: &'static str| Err(BackendError::new(ErrorKind::Config, what));
         if self.http2_connections_per_origin == 0 {
             return refuse("http2_connections_per_origin is 0; it takes at least 1");
+        }
+        if self
+            .http2_keep_alive_interval
+            .is_some_and(|interval| interval.is_zero())
+        {
+            return refuse("http2_keep_alive_interval is zero; None is what switches it off");
+        }
+        if self.http2_keep_alive_timeout.is_zero() {
+            return refuse(
+                "http2_keep_alive_timeout is zero, so that no peer could answer in time",
+            );
+        }
+        if self.max_connection_age.is_some_and(|limit| limit.is_zero()) {
+            return refuse("max_connection_age is zero; None is what switches it off");
         }
         if self.max_threads == 0 {
             return refuse("max_threads is 0; it takes at least 1");
@@ -184,5 +256,38 @@ impl Certificate {
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({} bytes of DER)", self.der.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_nothing_at_all_are_refused() {
+        let set = TransportConfig::default;
+        let zero = Duration::ZERO;
+        let refused = [
+            (set().connect_timeout(zero), "connect_timeout"),
+            (
+                set().http2_keep_alive_interval(zero),
+                "http2_keep_alive_interval",
+            ),
+            (
+                set().http2_keep_alive_timeout(zero),
+                "http2_keep_alive_timeout",
+            ),
+            (set().max_connection_age(zero), "max_connection_age"),
+        ];
+        for (config, name) in refused {
+            let error = config.validate().expect_err("zero cannot work");
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.message().starts_with(name), "{error}");
+        }
+        let without = set()
+            .http2_keep_alive_interval(None)
+            .max_connection_age(None);
+        assert!(without.validate().is_ok());
+        assert!(set().validate().is_ok());
     }
 }

@@ -9,6 +9,7 @@
 //! - [`Server`] behaves: HTTP/1.1, HTTP/2 and TLS, the [routes](#routes) that people know from
 //!   httpbin, and a [`Ledger`] of what it saw.
 //! - [`ScriptedServer`] does byte for byte what a [`Script`] tells it to.
+//! - [`DelayingProxy`] puts distance between a client and a server, or breaks their line in silence.
 //! - [`TestCa`] issues certificates, good ones and each kind of bad one.
 //! - [`closed_port`] refuses connections.
 //! - [`MemoryBackend`] is a backend that needs no peer at all.
@@ -31,7 +32,7 @@
 //!
 //! // A client that gives up is seen to do so, and nobody has to sleep until it is.
 //! let impatient = reqwest::Client::new().get(server.url("/hang"));
-//! impatient.timeout(Duration::from_millis(20)).send().await.unwrap_err();
+//! impatient.timeout(Duration::from_millis(200)).send().await.unwrap_err();
 //! let ledger = server.ledger();
 //! ledger.wait_until(|seen| seen.requests_abandoned == 1, Duration::from_secs(10)).await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -81,6 +82,7 @@ mod certificates;
 mod closed_port;
 pub mod conformance;
 pub mod content;
+mod delaying_proxy;
 mod failures;
 mod latch;
 mod ledger;
@@ -93,6 +95,7 @@ mod tls;
 
 pub use certificates::{Identity, TestCa};
 pub use closed_port::{ClosedPort, closed_port};
+pub use delaying_proxy::DelayingProxy;
 pub use latch::Latch;
 pub use ledger::{ConnectionRecord, Counts, Ledger, RequestOutcome, RequestRecord, WaitError};
 pub use memory::{Answer, MemoryBackend, MemoryCounts, MemoryRequest};

@@ -187,6 +187,8 @@ fn broken_promises_are_noticed() {
     let pretender = MemoryBackend::routes().with_capabilities(capabilities);
     for case in [
         "sequential_requests_share_a_connection",
+        "a_reset_lets_go_of_every_connection",
+        "a_reset_disturbs_nothing_in_flight",
         "large_bodies_stream_at_bounded_memory",
         "bad_certificates_are_tls_errors",
         "http2_is_spoken_where_promised",

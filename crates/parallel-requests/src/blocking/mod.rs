@@ -14,20 +14,21 @@
 
 mod outcomes;
 
+use pollster::block_on;
 use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig, Warning};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::Handle;
 
 pub use self::outcomes::Outcomes;
 use crate::{Batch, BatchItem, ClientBuilder, ConfigurationError, Selection};
 
 /// A [`ParallelRequests`](crate::ParallelRequests) whose methods block.
 ///
-/// It brings a runtime of its own, with one thread. Made or called inside somebody else's runtime,
-/// where blocking would stop other tasks, it returns an error. Dropping it is fine anywhere.
-#[derive(Debug)]
+/// Its requests run on [threads](ClientBuilder::threads) of its own. Made or called inside an async
+/// runtime, where blocking would stop other tasks, it returns an error. Dropping it is fine
+/// anywhere.
+#[derive(Clone, Debug)]
 pub struct ParallelRequests {
     client: crate::ParallelRequests,
-    runtime: Option<Runtime>,
 }
 
 impl ParallelRequests {
@@ -47,17 +48,15 @@ impl ParallelRequests {
     /// ```
     pub fn from_builder(builder: ClientBuilder) -> Result<Self, ConfigurationError> {
         refuse_inside_a_runtime()?;
+        if builder.drives_nothing() {
+            return Err(ConfigurationError::InvalidSetting {
+                setting: "threads",
+                value: "0".to_owned(),
+                why: "a blocking client has no other threads to send requests from".into(),
+            });
+        }
         let client = builder.build()?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("parallel-requests")
-            .enable_all()
-            .build()
-            .map_err(ConfigurationError::Runtime)?;
-        Ok(Self {
-            client,
-            runtime: Some(runtime),
-        })
+        Ok(Self { client })
     }
 
     /// As [`ParallelRequests::request`](crate::ParallelRequests::request).
@@ -68,7 +67,7 @@ impl ParallelRequests {
     where
         I: IntoIterator<Item: BatchItem>,
     {
-        self.block_on(self.client.request(requests))
+        wait(self.client.request(requests))
     }
 
     /// As [`ParallelRequests::stream`](crate::ParallelRequests::stream): an iterator over outcomes
@@ -76,14 +75,14 @@ impl ParallelRequests {
     pub fn stream<I>(
         &self,
         requests: I,
-    ) -> Result<Outcomes<'_, <I::Item as BatchItem>::Key>, ConfigurationError>
+    ) -> Result<Outcomes<<I::Item as BatchItem>::Key>, ConfigurationError>
     where
         I: IntoIterator<Item: BatchItem, IntoIter: Send + 'static>,
         I::Item: Send,
         <I::Item as BatchItem>::Key: Send + 'static,
     {
-        let outcomes = self.block_on(async { self.client.stream(requests).start() })?;
-        Ok(Outcomes::new(self, outcomes))
+        refuse_inside_a_runtime()?;
+        Ok(Outcomes::new(self.client.stream(requests)))
     }
 
     /// As [`ParallelRequests::get`](crate::ParallelRequests::get). Inside a runtime the error is of
@@ -100,13 +99,9 @@ impl ParallelRequests {
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<NormalizedResponse, BackendError> {
-        self.block_on(self.client.send(request))
-            .unwrap_or_else(|error| {
-                Err(
-                    BackendError::new(ErrorKind::Config, "this cannot block here")
-                        .with_source(error),
-                )
-            })
+        wait(self.client.send(request)).unwrap_or_else(|error| {
+            Err(BackendError::new(ErrorKind::Config, "this cannot block here").with_source(error))
+        })
     }
 
     /// As [`ParallelRequests::selection`](crate::ParallelRequests::selection).
@@ -119,28 +114,20 @@ impl ParallelRequests {
         self.client.warnings()
     }
 
-    /// As [`ParallelRequests::close`](crate::ParallelRequests::close).
-    pub fn close(self) -> Result<(), ConfigurationError> {
-        self.block_on(self.client.close())
+    /// As [`ParallelRequests::reset_connections`](crate::ParallelRequests::reset_connections).
+    pub fn reset_connections(&self) {
+        self.client.reset_connections();
     }
 
-    fn block_on<F: Future>(&self, work: F) -> Result<F::Output, ConfigurationError> {
-        refuse_inside_a_runtime()?;
-        match &self.runtime {
-            Some(runtime) => Ok(runtime.block_on(work)),
-            // It is there until the client is dropped.
-            None => Err(ConfigurationError::InsideRuntime),
-        }
+    /// As [`ParallelRequests::close`](crate::ParallelRequests::close).
+    pub fn close(self) -> Result<(), ConfigurationError> {
+        wait(self.client.close())
     }
 }
 
-impl Drop for ParallelRequests {
-    fn drop(&mut self) {
-        // An ordinary drop of a runtime blocks, which panics inside another one.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
+fn wait<F: Future>(work: F) -> Result<F::Output, ConfigurationError> {
+    refuse_inside_a_runtime()?;
+    Ok(block_on(work))
 }
 
 fn refuse_inside_a_runtime() -> Result<(), ConfigurationError> {

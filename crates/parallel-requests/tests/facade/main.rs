@@ -8,6 +8,10 @@ mod blocking;
 mod selection;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod threads;
+#[cfg(test)]
+mod transports;
 
 #[cfg(test)]
 fn client(

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use parallel_requests::RequestConfig;
+use parallel_requests::{ErrorKind, ParallelRequests, RequestConfig};
 use pr_testkit::{Answer, MemoryBackend};
 use tokio::time::sleep;
 
@@ -55,7 +55,7 @@ async fn the_input_is_pulled_no_further_than_the_window() {
         outcomes.next().await.unwrap();
         // Whoever wants to run ahead has all the time for it.
         sleep(Duration::from_secs(1)).await;
-        assert!(pulled.load(Ordering::SeqCst) <= received + 7);
+        assert!(pulled.load(Ordering::SeqCst) <= received + 2 * 7);
     }
 }
 
@@ -93,7 +93,7 @@ async fn dropping_the_stream_cancels_and_frees_the_places() {
     drop(outcomes);
     // The places are free again, so this gets through.
     client.get("http://h.example/end").await.unwrap();
-    assert_eq!(pulled.load(Ordering::SeqCst), 5);
+    assert_eq!(pulled.load(Ordering::SeqCst), 2 * 5);
     assert_eq!(backend.counts().dropped, 5);
 }
 
@@ -108,22 +108,37 @@ async fn a_panic_of_the_input_reaches_the_caller() {
     assert!(task.await.unwrap_err().is_panic());
 }
 
+fn multi_threaded() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 #[test]
-fn a_runtime_that_ends_first_is_not_taken_for_the_end_of_the_input() {
+fn requests_of_a_runtime_that_ends_have_their_outcomes_in_another() {
     let backend = MemoryBackend::always(Answer::hang());
-    let mut outcomes = client(&backend, 5).stream(endless().0);
-    let runtime = || {
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let first = runtime();
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend))
+        .threads(0)
+        .concurrency(5)
+        .build()
+        .unwrap();
+    let mut outcomes = client.stream(endless().0.take(12));
+    let first = multi_threaded();
     first.block_on(async {
         let waited = tokio::time::timeout(Duration::from_millis(20), outcomes.next()).await;
         assert!(waited.is_err());
     });
     drop(first);
-    assert!(runtime().block_on(outcomes.next()).is_none());
-    assert!(outcomes.is_interrupted());
+    let mut indexes = multi_threaded().block_on(async {
+        let mut indexes = Vec::new();
+        while let Some(outcome) = outcomes.next().await {
+            assert_eq!(outcome.error().unwrap().kind(), ErrorKind::Closed);
+            indexes.push(outcome.index);
+        }
+        indexes
+    });
+    indexes.sort_unstable();
+    assert_eq!(indexes, (0..12).collect::<Vec<_>>());
 }

@@ -13,5 +13,6 @@ mod framing;
 mod pool;
 mod stale;
 mod support;
+mod tasks;
 mod uploads;
 mod warnings;

@@ -122,6 +122,44 @@ async fn an_idle_connection_is_closed_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_too_old_carries_nothing_more() {
+    let server = Server::start();
+    let age = Duration::from_millis(100);
+    let backend = BlockingBackend::with_config(trusting().max_connection_age(age)).unwrap();
+    for accepted in 1..=2 {
+        // It rests for no longer than it may live, ...
+        backend.request(server.url("/bytes/1")).await.unwrap();
+        wait_for_open(&server, 0).await;
+        assert_eq!(server.ledger().counts().connections_accepted, accepted);
+    }
+    // ... and does not rest at all if it is too old when its exchange ends.
+    backend.request(server.url("/delay/0.2")).await.unwrap();
+    let next = get(&backend, server.url("/status/200")).await.unwrap();
+    assert!(!next.connection.reused);
+}
+
+#[tokio::test]
+async fn a_reset_closes_idle_connections_at_once_and_the_others_when_they_are_done() {
+    let server = Server::start();
+    let backend = backend();
+    let streaming = backend.stream(server.url("/bytes/5000000")).await.unwrap();
+    let idle = backend.request(server.url("/bytes/1")).await.unwrap();
+    assert_ne!(idle.connection().id, streaming.connection().id);
+
+    backend.reset_connections();
+    wait_for_open(&server, 1).await;
+    assert_eq!(
+        streaming.into_whole().await.unwrap().content().len(),
+        5_000_000
+    );
+    wait_for_open(&server, 0).await;
+    for reused in [false, true] {
+        let next = get(&backend, server.url("/status/200")).await.unwrap();
+        assert_eq!(next.connection.reused, reused);
+    }
+}
+
+#[tokio::test]
 async fn no_more_idle_connections_are_kept_than_allowed() {
     let server = Server::start();
     let config = trusting().max_idle_per_origin(2);

@@ -6,19 +6,20 @@ use bytes::Bytes;
 use futures::{StreamExt, future::join_all};
 use http::{HeaderValue, Method, StatusCode};
 use pr_backend_h2::{Backend, BackendExt, ErrorKind, RequestConfig};
+use pr_core::Delivery;
 use pr_testkit::{Counts, Server, content};
 use tokio::join;
 
 use crate::support::{
     PATIENCE, backend, exchange, plain,
     raw::{
-        END_HEADERS, END_STREAM, HEADERS, INTERNAL_ERROR, Listener, NO_ERROR, PROTOCOL_ERROR,
-        STATUS_103, STATUS_200,
+        CANCEL, CONTINUATION, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, GOAWAY, HEADERS,
+        INTERNAL_ERROR, Listener, NO_ERROR, PROTOCOL_ERROR, RST_STREAM, STATUS_103, STATUS_200,
     },
     soon,
 };
 
-const STREAM_WINDOW: u64 = 2 << 20;
+const STREAM_WINDOW: u64 = 4 << 20;
 
 #[tokio::test]
 async fn bodies_that_nobody_reads_do_not_stall_their_siblings() {
@@ -55,6 +56,46 @@ async fn a_peer_sends_no_more_than_the_window_of_a_body_that_nobody_reads() {
         check.feed(&piece.unwrap()).unwrap();
     }
     assert_eq!(check.length(), 64 << 20);
+}
+
+#[tokio::test]
+async fn a_peer_that_overruns_a_window_breaks_the_protocol() {
+    // By more data than there is room for, and by more credit than can be counted.
+    for by_data in [true, false] {
+        let listener = Listener::bind().await;
+        let backend = backend(plain());
+        let client = backend.exchange(exchange(Method::GET, &listener.url("/")));
+        let server = async {
+            let mut peer = listener.accept(&[]).await;
+            let stream = peer.request().await;
+            peer.head(stream, STATUS_200).await;
+            if by_data {
+                let piece = [0; 16 << 10];
+                for _ in 0..=STREAM_WINDOW / piece.len() as u64 {
+                    peer.data(stream, &piece, false).await;
+                }
+            } else {
+                peer.open_window(0, (1 << 31) - 1).await;
+            }
+            loop {
+                let frame = peer.read().await.expect("the client says why");
+                // The code is the last thing in either.
+                if matches!(frame.kind, RST_STREAM | GOAWAY) {
+                    assert!(frame.payload.ends_with(&FLOW_CONTROL_ERROR.to_be_bytes()));
+                    return peer;
+                }
+            }
+        };
+        let (response, _peer) = soon(async { join!(client, server) }).await;
+        let mut body = response.unwrap().body;
+        let error = loop {
+            match soon(body.next()).await.expect("it does not end well") {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{}", error.chain());
+    }
 }
 
 #[tokio::test]
@@ -125,6 +166,69 @@ async fn informational_responses_are_passed_over() {
     let response = response.unwrap();
     assert_eq!(response.status_code(), StatusCode::OK);
     assert_eq!(response.text(), "final");
+}
+
+#[tokio::test]
+async fn a_flood_of_informational_responses_ends_at_a_limit() {
+    for (count, passes) in [(32, true), (33, false)] {
+        let listener = Listener::bind().await;
+        let backend = backend(plain());
+        let request = || backend.exchange(exchange(Method::GET, &listener.url("/")));
+        let client = async { join!(request(), request()) };
+        let server = async {
+            let mut peer = listener.accept(&[]).await;
+            let (flooded, sibling) = (peer.request().await, peer.request().await);
+            for _ in 0..count {
+                peer.head(flooded, STATUS_103).await;
+            }
+            if passes {
+                peer.answer(flooded).await;
+            } else {
+                let reset = peer.read_stream().await;
+                assert_eq!((reset.stream, reset.code()), (flooded, CANCEL));
+            }
+            peer.answer(sibling).await;
+            peer
+        };
+        let ((flooded, sibling), _peer) = soon(async { join!(client, server) }).await;
+        assert_eq!(sibling.unwrap().status, 200);
+        if passes {
+            assert_eq!(flooded.unwrap().status, 200);
+        } else {
+            let error = flooded.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limit);
+            assert_eq!(error.delivery(), Delivery::Unknown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_end_breaks_the_protocol() {
+    let listener = Listener::bind().await;
+    let backend = backend(plain());
+    let client = backend.exchange(exchange(Method::GET, &listener.url("/")));
+    let server = async {
+        let mut peer = listener.accept(&[]).await;
+        let stream = peer.request().await;
+        peer.write(HEADERS, 0, stream, STATUS_200).await;
+        // A thousand bytes of field after field, until the client has had enough.
+        let field = [&[0, 1, b'a', 100][..], &[b'v'; 100]].concat();
+        let fragment = field.repeat(10);
+        let mut sent = 0;
+        while peer.try_write(CONTINUATION, 0, stream, &fragment).await {
+            sent += fragment.len();
+            assert!(sent < 16 << 20, "it is taken for ever");
+        }
+    };
+    let (outcome, ()) = soon(async { join!(client, server) }).await;
+    let error = outcome.unwrap_err();
+    // Whether the reason or the end of the connection is seen first is for the socket to decide.
+    assert!(
+        matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Closed),
+        "{}",
+        error.chain()
+    );
+    assert_eq!(error.delivery(), Delivery::Unknown);
 }
 
 #[tokio::test]

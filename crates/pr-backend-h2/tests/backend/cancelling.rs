@@ -160,6 +160,44 @@ async fn a_storm_of_cancellations_costs_no_sibling() {
 }
 
 #[tokio::test]
+async fn thousands_that_are_dropped_as_soon_as_they_are_sent_cost_no_sibling() {
+    let server = Server::builder().http2_only().start();
+    let backend = backend(plain());
+    let mut sibling = soon(backend.stream(server.url("/drip?duration=1&numbytes=10")))
+        .await
+        .unwrap();
+    let url = server.url("/hang");
+    let storm = async {
+        // One by one, and many in the same breath.
+        for at_once in [1, 50] {
+            for _ in 0..2_000 / at_once {
+                let mut doomed: Vec<_> = (0..at_once)
+                    .map(|_| Box::pin(backend.exchange(exchange(Method::GET, &url))))
+                    .collect();
+                for one in &mut doomed {
+                    assert!(poll!(one).is_pending());
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    soon(storm).await;
+    let mut received = 0;
+    while let Some(piece) = soon(sibling.next()).await {
+        received += piece.unwrap().len();
+    }
+    assert_eq!(received, 10);
+    let response = soon(backend.request(server.url("/get"))).await.unwrap();
+    assert_eq!(response.attempts(), 1);
+    // One connection after the other is replaced in time, and none is dialed in vain.
+    let counts = server.ledger().counts();
+    assert!(
+        (2..=20).contains(&counts.connections_accepted),
+        "{counts:?}"
+    );
+}
+
+#[tokio::test]
 async fn places_are_free_again_after_cancelling() {
     let server = Server::builder()
         .http2_only()

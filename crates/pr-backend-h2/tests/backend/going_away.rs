@@ -91,12 +91,12 @@ async fn goaway_and_refusal_prove_that_nothing_was_processed() {
 }
 
 #[tokio::test]
-async fn a_refused_post_is_sent_again_once() {
+async fn a_refused_post_is_sent_again_three_times() {
     let listener = Listener::bind().await;
     let backend = backend(plain());
     let client = backend.request(RequestConfig::post(listener.url("/")).data("once"));
     let server = async {
-        for _ in 0..2 {
+        for _ in 0..4 {
             let mut peer = listener.accept(&[]).await;
             let stream = peer.request().await;
             peer.reset(stream, REFUSED_STREAM).await;
@@ -126,8 +126,15 @@ async fn a_peer_that_wants_http1_gets_it() {
             .unwrap();
         plain
     };
-    let (response, _plain) = soon(async { join!(client, server) }).await;
+    let (response, plain) = soon(async { join!(client, server) }).await;
     assert_eq!(response.unwrap().version(), Version::HTTP_11);
+
+    // What it wanted then is remembered until everything is.
+    backend.reset_connections();
+    drop(plain);
+    let client = backend.request(listener.url("/"));
+    let (response, _peer) = soon(async { join!(client, listener.accept_and_answer(&[])) }).await;
+    assert_eq!(response.unwrap().version(), Version::HTTP_2);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http::Method;
 use pr_backend_h2::{Backend, BackendExt, ErrorKind, RequestConfig};
 use pr_core::Delivery;
 use pr_testkit::{Counts, Server, TestCa, closed_port};
-use tokio::{join, runtime, time::sleep};
+use tokio::{io::AsyncReadExt, join, runtime, time::sleep};
 
 use crate::support::{
     PATIENCE, backend, exchange, plain,
@@ -69,6 +69,59 @@ async fn no_more_connections_are_idle_than_the_settings_allow() {
             .wait_until(move |seen| seen.connections_open == open, PATIENCE);
         settled.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_has_come_of_age_carries_what_it_has_and_no_more() {
+    let server = Server::builder().http2_only().start();
+    let age = Duration::from_millis(100);
+    let backend = backend(plain().max_connection_age(age));
+    let mut body = soon(backend.stream(server.url("/drip?duration=0.5&numbytes=10")))
+        .await
+        .unwrap();
+    let old = body.connection().id;
+    let young = soon(async {
+        loop {
+            let connection = backend
+                .request(server.url("/get"))
+                .await
+                .unwrap()
+                .connection();
+            if connection.id != old {
+                return connection;
+            }
+        }
+    });
+    assert!(!young.await.reused);
+    let mut received = 0;
+    while let Some(piece) = soon(body.next()).await {
+        received += piece.unwrap().len();
+    }
+    assert_eq!(received, 10);
+    // The others follow, idle or not.
+    let none_open = |seen: &Counts| seen.connections_open == 0;
+    soon(server.ledger().wait_until(none_open, PATIENCE))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_gives_up_a_dial_for_another() {
+    let listener = Listener::bind().await;
+    let backend = backend(tls());
+    let url = listener.url("/").replace("http://", "https://");
+    let waiting = backend.exchange(exchange(Method::GET, &url));
+    let server = async {
+        let mut old = listener.accept_bytes().await;
+        backend.reset_connections();
+        // Who waited for it waits for the next, which gets no further either.
+        let new = listener.accept_bytes().await;
+        let mut hello = Vec::new();
+        old.read_to_end(&mut hello).await.ok();
+        drop(new);
+    };
+    let (outcome, ()) = soon(async { join!(waiting, server) }).await;
+    assert_eq!(outcome.unwrap_err().delivery(), Delivery::NotSent);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! What this backend promises beyond what every backend does: how requests share connections, what
-//! a peer's GOAWAY and resets mean, flow control, and how it all ends.
+//! a peer's GOAWAY, resets and silence mean, flow control, and how it all ends.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,11 +7,13 @@
 )]
 
 mod bodies;
+mod bottlenecks;
 mod cancelling;
 mod going_away;
 mod handshakes;
 mod lifetime;
 mod proxies;
+mod silence;
 mod streams;
 mod support;
 mod uploads;

@@ -1,6 +1,7 @@
 //! Request bodies: held back by the peer's windows, cut off by early answers, checked for length.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -61,6 +62,65 @@ async fn many_large_uploads_at_once_all_arrive() {
         assert_eq!(seen["bytes"], LENGTH);
         assert_eq!(seen["fnv1a64"], hash);
     }
+}
+
+#[tokio::test]
+async fn many_uploads_at_once_get_through_tiny_windows() {
+    const LENGTH: usize = 5_000;
+    const WINDOW: u32 = 16;
+    let listener = Listener::bind().await;
+    let backend = backend(plain().http2_connections_per_origin(1));
+    let requests = (0..20).map(|n| {
+        let body = Bytes::from(vec![n; LENGTH]);
+        // Half of them in one piece, and half as they are produced.
+        let request = RequestConfig::post(listener.url("/"));
+        backend.request(if n % 2 == 0 {
+            request.data(body)
+        } else {
+            let pieces = stream::iter(
+                body.chunks(700)
+                    .map(|piece| Ok(piece.to_vec().into()))
+                    .collect::<Vec<_>>(),
+            );
+            request.data(Body::one_shot(None, pieces))
+        })
+    });
+    let client = async {
+        backend.request(listener.url("/")).await.unwrap();
+        join_all(requests).await
+    };
+    let server = async {
+        let window = [(INITIAL_WINDOW_SIZE, WINDOW)];
+        let mut peer = listener.accept_and_answer(&window).await;
+        let mut received = HashMap::<u32, Vec<u8>>::new();
+        let mut open = 20;
+        while open > 0 {
+            let frame = peer.read_stream().await;
+            assert!(frame.payload.len() <= WINDOW as usize || frame.kind == HEADERS);
+            if frame.kind == DATA {
+                let read = u32::try_from(frame.payload.len()).unwrap();
+                received
+                    .entry(frame.stream)
+                    .or_default()
+                    .extend(&frame.payload);
+                // Each connection's window is less than all of them together, too.
+                if read > 0 {
+                    peer.open_window(0, read).await;
+                    peer.open_window(frame.stream, read).await;
+                }
+            }
+            if frame.ends_stream() {
+                open -= 1;
+                peer.answer(frame.stream).await;
+            }
+        }
+        let whole =
+            |body: &Vec<u8>| body.len() == LENGTH && body.iter().all(|byte| *byte == body[0]);
+        assert!(received.len() == 20 && received.values().all(whole));
+        peer
+    };
+    let (responses, _peer) = soon(async { join!(client, server) }).await;
+    assert!(responses.into_iter().all(|response| response.is_ok()));
 }
 
 #[tokio::test]

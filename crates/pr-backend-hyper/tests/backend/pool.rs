@@ -145,6 +145,48 @@ async fn an_idle_connection_is_closed_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_come_of_age_is_not_used_again() {
+    let server = Server::start();
+    let config = trusting().max_connection_age(Duration::from_millis(100));
+    let backend = HyperBackend::with_config(config).unwrap();
+    let url = server.url("/bytes/1");
+    let first = backend.request(url.as_str()).await.unwrap();
+    // However often it is used, so that it is never idle for long.
+    let another = async {
+        loop {
+            let response = backend.request(url.as_str()).await.unwrap();
+            if response.connection().id != first.connection().id {
+                return response;
+            }
+        }
+    };
+    let next = tokio::time::timeout(PATIENCE, another).await.unwrap();
+    assert!(!next.connection().reused);
+    // An idle one is closed, long before its idle time is over.
+    wait_for_open(&server, 0).await;
+
+    // One that is in use carries its exchange to the end, and is closed then.
+    let slow = backend.request(server.url("/delay/0.2")).await.unwrap();
+    assert_eq!(slow.attempts(), 1);
+    wait_for_open(&server, 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_dialed_before_a_reset_is_not_kept() {
+    let server = Server::start();
+    let backend = backend();
+    let slow = backend.request(server.url("/delay/0.2"));
+    let reset = async {
+        let begun = |seen: &pr_testkit::Counts| seen.requests_begun == 1;
+        server.ledger().wait_until(begun, PATIENCE).await.unwrap();
+        backend.reset_connections();
+    };
+    let (slow, ()) = futures::join!(slow, reset);
+    assert_eq!(slow.unwrap().attempts(), 1);
+    wait_for_open(&server, 0).await;
+}
+
+#[tokio::test]
 async fn no_more_idle_connections_are_kept_than_allowed() {
     let server = Server::start();
     let config = trusting().max_idle_per_origin(2);

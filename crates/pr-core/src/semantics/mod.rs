@@ -3,9 +3,10 @@
 mod prepare;
 mod redirect;
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use futures::StreamExt;
+use http::HeaderMap;
 use tokio::time::{Instant, timeout, timeout_at};
 
 pub(crate) use self::prepare::check;
@@ -17,48 +18,62 @@ use crate::{
     response::{Head, ReadLimit},
 };
 
+/// How often an exchange is sent again at once. A peer that drains its connections one after the
+/// other, or refuses streams while it sheds load, is past that soon; one that goes on refusing means
+/// it, and when to try again is for a retry policy, with its pauses and its budget, to say.
+const MOST_RESENDS: u32 = 3;
+
 /// Sends a request and reads its whole response.
-pub(crate) async fn buffered<B: Backend + ?Sized>(
-    backend: &B,
+///
+/// The request is taken apart here and now, and the future holds what has become of it once: it is
+/// allocated for each request, and its size is what that costs. The clock starts with the first poll.
+pub(crate) fn buffered<H, B>(
+    backend: H,
     request: RequestConfig,
-) -> Result<NormalizedResponse, BackendError> {
-    if request.stream {
-        return streaming(backend, request).await?.into_whole().await;
+) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send
+where
+    H: Deref<Target = B> + Send,
+    B: Backend + ?Sized,
+{
+    let stream = request.stream;
+    let mut run = Run::new(backend, request).map_err(Some);
+    async move {
+        let run = match &mut run {
+            Ok(run) => run.begin()?,
+            Err(error) => return Err(error.take().unwrap_or_else(BackendError::backend_closed)),
+        };
+        if stream {
+            return Box::pin(async move { run.stream().await?.into_whole().await }).await;
+        }
+        let outcome = match run.deadline {
+            Some(deadline) => timeout_at(deadline, run.whole()).await,
+            None => Ok(run.whole().await),
+        };
+        outcome.unwrap_or_else(|_| Err(run.timed_out()))
     }
-    let mut run = Run::new(backend, request)?;
-    let outcome = match run.deadline {
-        Some(deadline) => timeout_at(deadline, run.whole()).await,
-        None => Ok(run.whole().await),
-    };
-    outcome.unwrap_or_else(|_| Err(run.timed_out()))
 }
 
 /// Sends a request and returns when the head of its response is there.
-pub(crate) async fn streaming<B: Backend + ?Sized>(
-    backend: &B,
+pub(crate) fn streaming<H, B>(
+    backend: H,
     mut request: RequestConfig,
-) -> Result<StreamingResponse, BackendError> {
+) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send
+where
+    H: Deref<Target = B> + Send,
+    B: Backend + ?Sized,
+{
     request.stream = true;
-    let limit_is_for_the_whole = request.timeout.is_some();
-    let mut run = Run::new(backend, request)?;
-    let outcome = match run.deadline {
-        Some(deadline) => timeout_at(deadline, run.head()).await,
-        None => Ok(run.head().await),
-    };
-    let (head, body) = outcome.unwrap_or_else(|_| Err(run.timed_out()))?;
-    let limit = match run.deadline {
-        deadline if limit_is_for_the_whole => ReadLimit::until(deadline),
-        _ => ReadLimit::between_pieces(crate::request::DEFAULT_TIMEOUT),
-    };
-    Ok(StreamingResponse::new(head, body, run.started, limit))
+    let run = Run::new(backend, request);
+    async move { run?.begin()?.stream().await }
 }
 
 /// One request on its way, through however many exchanges it takes.
-struct Run<'a, B: ?Sized> {
-    backend: &'a B,
+struct Run<H> {
+    backend: H,
     request: Prepared,
     started: Instant,
-    timeout: Duration,
+    /// The user's limit; `None` if there is none but the default.
+    timeout: Option<Duration>,
     deadline: Option<Instant>,
     progress: Progress,
     history: Vec<Hop>,
@@ -68,27 +83,23 @@ struct Run<'a, B: ?Sized> {
     reached: bool,
 }
 
-impl<'a, B: Backend + ?Sized> Run<'a, B> {
+impl<H, B> Run<H>
+where
+    H: Deref<Target = B>,
+    B: Backend + ?Sized,
+{
     /// Validates the request. Nothing has been sent when this fails.
-    fn new(backend: &'a B, request: RequestConfig) -> Result<Self, BackendError> {
+    fn new(backend: H, request: RequestConfig) -> Result<Self, BackendError> {
         let named = |error: BackendError| error.with_backend(backend.name());
-        if tokio::runtime::Handle::try_current().is_err() {
-            return Err(named(BackendError::new(
-                ErrorKind::Config,
-                "there is no Tokio runtime here; call this from a task of one",
-            )));
-        }
-        let limit = request.timeout.unwrap_or(crate::request::DEFAULT_TIMEOUT);
-        let prepared = prepare::prepare(request).map_err(named)?;
-        prepare::match_backend(&prepared, backend).map_err(named)?;
-        let started = Instant::now();
+        let timeout = request.timeout;
+        let request = prepare::prepare(request).map_err(named)?;
+        prepare::match_backend(&request, &*backend).map_err(named)?;
         Ok(Self {
             backend,
-            request: prepared,
-            started,
-            timeout: limit,
-            // A limit too long to be represented is no limit.
-            deadline: started.checked_add(limit),
+            request,
+            started: Instant::now(),
+            timeout,
+            deadline: None,
             progress: Progress::new(),
             history: Vec::new(),
             attempts: 1,
@@ -96,9 +107,44 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
         })
     }
 
+    /// Starts the clock.
+    fn begin(&mut self) -> Result<&mut Self, BackendError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            let why = "there is no Tokio runtime here; call this from a task of one";
+            let error = BackendError::new(ErrorKind::Config, why);
+            return Err(error.with_backend(self.backend.name()));
+        }
+        self.started = Instant::now();
+        // A limit too long to be represented is no limit.
+        self.deadline = self.started.checked_add(self.limit());
+        Ok(self)
+    }
+
+    fn limit(&self) -> Duration {
+        self.timeout.unwrap_or(crate::request::DEFAULT_TIMEOUT)
+    }
+
+    async fn stream(&mut self) -> Result<StreamingResponse, BackendError> {
+        let outcome = match self.deadline {
+            Some(deadline) => timeout_at(deadline, self.head()).await,
+            None => Ok(self.head().await),
+        };
+        let (head, body) = outcome.unwrap_or_else(|_| Err(self.timed_out()))?;
+        let limit = match self.timeout {
+            Some(_) => ReadLimit::until(self.deadline),
+            None => ReadLimit::between_pieces(crate::request::DEFAULT_TIMEOUT),
+        };
+        Ok(StreamingResponse::new(head, body, self.started, limit))
+    }
+
     async fn whole(&mut self) -> Result<NormalizedResponse, BackendError> {
         let (head, body) = self.head().await?;
-        let (content, trailers) = body.collect().await.map_err(|error| self.located(error))?;
+        let (content, trailers) = match body.into_whole() {
+            Ok(content) => (content, HeaderMap::new()),
+            Err(body) => Box::pin(body.collect())
+                .await
+                .map_err(|error| self.located(error))?,
+        };
         Ok(NormalizedResponse {
             head,
             content,
@@ -115,31 +161,45 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
                 .map_err(|error| self.located(error))?;
             match next {
                 Next::Deliver => return Ok(self.deliver(response)),
-                Next::Follow(target) => {
-                    let url = self.request.url.clone();
-                    self.history.push(Hop {
-                        url,
-                        status_code: response.status,
-                    });
-                    redirect::apply(&mut self.request, response.status, target);
-                    // The target may need what the first URL did not, TLS for instance.
-                    prepare::match_backend(&self.request, self.backend)
-                        .map_err(|error| self.located(error))?;
-                    discard(response.body).await;
-                }
+                // Boxed, because it is rare, and its state would weigh on every request.
+                Next::Follow(target) => Box::pin(self.follow(response, target)).await?,
             }
         }
     }
 
-    /// One exchange, sent a second time if the connection failed it and a second time is safe
-    /// (RFC 9112, section 9.3.1; RFC 9113, section 8.7).
+    /// Turns the request into the one that this redirect asks for.
+    async fn follow(
+        &mut self,
+        response: ExchangeResponse,
+        target: redirect::Target,
+    ) -> Result<(), BackendError> {
+        let url = self.request.url.clone();
+        self.history.push(Hop {
+            url,
+            status_code: response.status,
+        });
+        redirect::apply(&mut self.request, response.status, target);
+        // The target may need what the first URL did not, TLS for instance.
+        prepare::match_backend(&self.request, &*self.backend)
+            .map_err(|error| self.located(error))?;
+        discard(response.body).await;
+        Ok(())
+    }
+
+    /// One exchange, sent again if the connection failed it and that is safe (RFC 9112, section
+    /// 9.3.1; RFC 9113, section 8.7): up to [`MOST_RESENDS`] times while it is certain that the peer
+    /// has not processed it, and once if it is not.
     async fn exchange(&mut self) -> Result<ExchangeResponse, BackendError> {
-        match self.exchange_once(false).await {
-            Err(error) if self.may_resend(&error) => {
-                self.attempts += 1;
-                self.exchange_once(true).await
+        let (mut resends, mut risks) = (0, 0);
+        loop {
+            match self.exchange_once(resends > 0).await {
+                Err(error) if resends < MOST_RESENDS && self.may_resend(&error, risks) => {
+                    resends += 1;
+                    risks += u32::from(error.delivery() == Delivery::Unknown);
+                    self.attempts += 1;
+                }
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
     }
 
@@ -159,13 +219,16 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
         outcome
     }
 
-    fn may_resend(&self, error: &BackendError) -> bool {
+    /// `risks` is how often it has been sent again without being certain.
+    fn may_resend(&self, error: &BackendError, risks: u32) -> bool {
         let is_safe = match error.delivery() {
             Delivery::NotSent | Delivery::NotProcessed => true,
             // A kept connection that its peer closes just then is nobody's fault. A new one that
             // is closed after a request is an answer of sorts.
             Delivery::Unknown => {
-                error.was_on_reused_connection() && self.request.method.is_idempotent()
+                risks == 0
+                    && error.was_on_reused_connection()
+                    && self.request.method.is_idempotent()
             }
         };
         error.kind() == ErrorKind::Closed && is_safe && self.request.body.is_reopenable()
@@ -189,7 +252,7 @@ impl<'a, B: Backend + ?Sized> Run<'a, B> {
     fn timed_out(&self) -> BackendError {
         self.located(
             self.progress
-                .timed_out(&format!("the timeout of {:?}", self.timeout)),
+                .timed_out(&format!("the timeout of {:?}", self.limit())),
         )
     }
 

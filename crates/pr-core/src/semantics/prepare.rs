@@ -75,17 +75,15 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     if let Some(cookies) = cookie_header(&request)? {
         request.headers.insert(header::COOKIE, cookies);
     }
-    let display = request.display_url();
     let Target::Url(mut url) = request.target else {
-        let error = BackendError::new(ErrorKind::Input, "the URL is not one");
-        return Err(error.with_redacted_url(display));
+        return Err(BackendError::new(ErrorKind::Input, "the URL is not one"));
     };
     let mut headers = request.headers;
     take_credentials(&mut url, &mut headers)?;
     let uri = sendable(&url).map_err(|error| {
         BackendError::new(ErrorKind::Input, "the URL cannot be sent over HTTP")
             .with_source(error)
-            .with_redacted_url(display)
+            .with_url(&url)
     })?;
     // The backend says the length, which has been found equal to this one.
     headers.remove(header::CONTENT_LENGTH);

@@ -49,17 +49,56 @@ async fn a_stale_connection_is_replaced_where_that_is_safe() {
 }
 
 #[tokio::test]
-async fn it_is_tried_once_more_and_no_more() {
-    let backend = Scripted::at_once(|_, _| Err(stale(Delivery::NotSent)));
-    assert_eq!(
-        backend
-            .request("http://h.example/")
-            .await
-            .unwrap_err()
-            .kind(),
-        ErrorKind::Closed
-    );
-    assert_eq!(backend.seen().len(), 2);
+async fn it_is_tried_a_few_times_more_and_no_more() {
+    for delivery in [Delivery::NotSent, Delivery::NotProcessed] {
+        let backend = Scripted::at_once(move |_, _| Err(stale(delivery)));
+        let request = RequestConfig::post("http://h.example/").data("body");
+        let error = backend.request(request).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.delivery()),
+            (ErrorKind::Closed, delivery)
+        );
+        let seen = backend.seen();
+        assert_eq!(seen.len(), 4, "{delivery:?}");
+        let fresh: Vec<_> = seen.iter().map(|one| one.fresh_connection).collect();
+        assert_eq!(fresh, [false, true, true, true]);
+        assert!(seen.iter().all(|one| one.body == b"body"));
+    }
+}
+
+#[tokio::test]
+async fn the_third_resend_may_succeed() {
+    let backend = Scripted::at_once(|number, _| match number {
+        0..3 => Err(stale(Delivery::NotProcessed)),
+        _ => Ok(ok()),
+    });
+    let response = backend
+        .request(RequestConfig::post("http://h.example/"))
+        .await
+        .unwrap();
+    assert_eq!(response.attempts(), 4);
+}
+
+#[tokio::test]
+async fn what_may_have_been_processed_is_sent_again_only_once() {
+    // What comes before, and is certain, does not count; what comes after is no second chance.
+    let table: [(&[Delivery], usize); 3] = [
+        (&[Delivery::Unknown; 4], 2),
+        (
+            &[Delivery::NotSent, Delivery::Unknown, Delivery::Unknown],
+            3,
+        ),
+        (
+            &[Delivery::Unknown, Delivery::NotProcessed, Delivery::Unknown],
+            3,
+        ),
+    ];
+    for (deliveries, exchanges) in table {
+        let backend = Scripted::at_once(move |number, _| Err(stale(deliveries[number])));
+        let error = backend.request("http://h.example/").await.unwrap_err();
+        assert_eq!(error.delivery(), Delivery::Unknown);
+        assert_eq!(backend.seen().len(), exchanges, "{deliveries:?}");
+    }
 }
 
 #[tokio::test]

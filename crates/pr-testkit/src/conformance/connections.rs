@@ -4,7 +4,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use pr_core::{BackendExt, Capability, RequestConfig};
 
-use super::subject::{PATIENCE, Subject};
+use super::subject::{Link, PATIENCE, Subject};
 use crate::{Server, TestCa, content};
 
 pub(super) async fn sequential_requests_share_a_connection(subject: Subject) {
@@ -117,4 +117,83 @@ pub(super) async fn idle_connections_are_kept_up_to_a_limit(subject: Subject) {
     let response = backend.request(last.url("/get")).await;
     response.unwrap_or_else(|error| panic!("{}", error.chain()));
     assert_eq!(last.ledger().counts().connections_accepted, 1);
+}
+
+async fn wait_until_closed(link: &Link) {
+    link.seen("every connection is closed", |seen| {
+        seen.connections_open == 0
+    })
+    .await;
+}
+
+pub(super) async fn a_reset_lets_go_of_every_connection(subject: Subject) {
+    for link in subject.links() {
+        let label = link.label;
+        // Without connections there is nothing to do, and no harm done.
+        link.backend.reset_connections();
+        let mut seen = Vec::new();
+        for round in 1..=3 {
+            // Twice, so that it is the reset and nothing else that costs the connection.
+            for again in [false, true] {
+                let connection = link.answer(link.url("/get")).await.connection();
+                assert_eq!(connection.reused, again, "{label}, round {round}");
+                seen.push(connection.id);
+            }
+            link.backend.reset_connections();
+            wait_until_closed(&link).await;
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 3, "{label}: {seen:?}");
+        let counts = link.server.ledger().counts();
+        assert_eq!(
+            (counts.connections_accepted, counts.requests_answered),
+            (3, 6),
+            "{label}"
+        );
+    }
+}
+
+pub(super) async fn a_reset_disturbs_nothing_in_flight(subject: Subject) {
+    const LENGTH: usize = 20_000_000;
+    for link in subject.links() {
+        let label = link.label;
+        for again in [false, true] {
+            let connection = link.answer(link.url("/get")).await.connection();
+            assert_eq!(connection.reused, again, "{label}");
+        }
+        let request = RequestConfig::get(link.url(&format!("/stream-bytes/{LENGTH}")));
+        let mut body = match link.backend.stream(request).await {
+            Ok(body) => body,
+            Err(error) => panic!("{label}: {}", error.chain()),
+        };
+        let old = body.connection().id;
+        // One whose head is awaited, and one whose body is read.
+        let (backend, url) = (link.backend.clone(), link.url("/delay/0.3"));
+        let awaited = tokio::spawn(async move { backend.request(url).await });
+        link.seen("both are there", |seen| seen.requests_begun == 4)
+            .await;
+        link.backend.reset_connections();
+        let next = link.answer(link.url("/get")).await.connection();
+        assert!(!next.reused && next.id != old, "{label}: {next:?}");
+
+        let mut check = content::Check::default();
+        while let Some(piece) = body.next().await {
+            let piece = piece.unwrap_or_else(|error| panic!("{label}: {}", error.chain()));
+            check
+                .feed(&piece)
+                .unwrap_or_else(|error| panic!("{label}: {error}"));
+        }
+        assert_eq!(check.length(), LENGTH as u64, "{label}");
+        let awaited = awaited.await.expect("the request does not panic");
+        let answered = awaited.unwrap_or_else(|error| panic!("{label}: {}", error.chain()));
+        assert_eq!(answered.attempts(), 1, "{label}");
+
+        // What carried them has ended with them; only the new connection is left.
+        link.seen("the old connections are closed", |seen| {
+            seen.connections_open == 1
+        })
+        .await;
+        let last = link.answer(link.url("/get")).await.connection();
+        assert_eq!(last.id, next.id, "{label}");
+    }
 }

@@ -82,6 +82,8 @@ cases! {
     connections::an_unread_body_does_no_harm needs [ConnectionReuse, Network];
     connections::verified_and_unverified_do_not_share needs [Tls, Network];
     connections::idle_connections_are_kept_up_to_a_limit needs [Http1, ConnectionReuse, Network];
+    connections::a_reset_lets_go_of_every_connection needs [ConnectionReuse, Network];
+    connections::a_reset_disturbs_nothing_in_flight needs [ConnectionReuse, StreamingDownload, Network];
 
     closing::closing_ends_what_is_in_flight needs [Network];
     closing::closing_does_not_deny_what_a_kept_connection_carried needs [ConnectionReuse, Network];
@@ -207,6 +209,8 @@ macro_rules! conformance_suite {
             an_unread_body_does_no_harm
             verified_and_unverified_do_not_share
             idle_connections_are_kept_up_to_a_limit
+            a_reset_lets_go_of_every_connection
+            a_reset_disturbs_nothing_in_flight
             closing_ends_what_is_in_flight
             closing_does_not_deny_what_a_kept_connection_carried
             closing_closes_every_connection

@@ -1,5 +1,6 @@
 //! The servers, checked by a client that shares no code with the project's own: reqwest.
 
+mod delaying_proxy;
 mod failures;
 mod ledger;
 mod protocols;

@@ -13,6 +13,7 @@ pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const ACK: u8 = 1;
@@ -24,6 +25,7 @@ pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const PROTOCOL_ERROR: u32 = 1;
 pub(crate) const INTERNAL_ERROR: u32 = 2;
+pub(crate) const FLOW_CONTROL_ERROR: u32 = 3;
 pub(crate) const REFUSED_STREAM: u32 = 7;
 pub(crate) const CANCEL: u32 = 8;
 pub(crate) const HTTP_1_1_REQUIRED: u32 = 13;
@@ -104,12 +106,26 @@ impl Listener {
 
 impl Peer {
     pub(crate) async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        assert!(
+            self.try_write(kind, flags, stream, payload).await,
+            "the client closed the connection"
+        );
+    }
+
+    /// Whether the client still takes it.
+    pub(crate) async fn try_write(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> bool {
         let length = u32::try_from(payload.len()).unwrap();
         let mut frame = length.to_be_bytes()[1..].to_vec();
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        self.0.write_all(&frame).await.unwrap();
+        self.0.write_all(&frame).await.is_ok()
     }
 
     pub(crate) async fn settings(&mut self, settings: &[(u16, u32)]) {
@@ -202,6 +218,35 @@ impl Peer {
         }
         assert_eq!(begun.len(), count);
         begun
+    }
+
+    /// Waits for a PING of the client's, and returns what answers it.
+    pub(crate) async fn ping(&mut self) -> Vec<u8> {
+        loop {
+            let frame = self.read().await.expect("the client closed the connection");
+            if frame.kind == PING && frame.flags & ACK == 0 {
+                return frame.payload;
+            }
+        }
+    }
+
+    /// Answers a PING.
+    pub(crate) async fn pong(&mut self, payload: &[u8]) {
+        self.write(PING, ACK, 0, payload).await;
+    }
+
+    /// How many PINGs the client had written before it could answer to this moment.
+    pub(crate) async fn pings_until_now(&mut self) -> usize {
+        let (mut pings, mark) = (0, *b"mark....");
+        self.write(PING, 0, 0, &mark).await;
+        loop {
+            let frame = self.read().await.expect("the client closed the connection");
+            match (frame.kind, frame.flags & ACK) {
+                (PING, 0) => pings += 1,
+                (PING, _) if frame.payload == mark => return pings,
+                _ => {}
+            }
+        }
     }
 
     /// All frames of streams that the client had written before it could answer to this moment:

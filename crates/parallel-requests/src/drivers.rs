@@ -1,0 +1,174 @@
+//! The client's own threads, on which requests and their connections run.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use futures::future::join_all;
+use pr_core::{BackendError, Delivery, ErrorKind};
+use tokio::{
+    runtime::{Builder, Handle, RuntimeFlavor},
+    sync::oneshot,
+};
+
+/// Threads with a current-thread runtime each, started when there is the first use for them.
+///
+/// Whoever is on one of them has no other thread between himself and his connections, and other
+/// people's tasks do not keep him waiting.
+#[derive(Debug)]
+pub(crate) struct Drivers {
+    mode: Max,
+    max: usize,
+    state: Mutex<State>,
+}
+
+/// How many threads there may be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Max {
+    /// As many as processors; and none for callers on a current-thread runtime, who have what it
+    /// takes.
+    #[default]
+    Automatic,
+    /// So many, for everybody; with 0, callers bring the runtime.
+    Of(usize),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    started: Vec<Option<Driver>>,
+}
+
+#[derive(Debug)]
+struct Driver {
+    runtime: Handle,
+    thread: JoinHandle<()>,
+    /// Dropped, it tells the thread to end.
+    stay: oneshot::Sender<()>,
+    /// The thread has ended, or is about to do nothing else.
+    ended: oneshot::Receiver<()>,
+}
+
+impl Drivers {
+    pub(crate) fn new(mode: Max) -> Self {
+        Self {
+            mode,
+            max: match mode {
+                // Once and for all: to ask the system for it means to read several files.
+                Max::Automatic => thread::available_parallelism().map_or(1, usize::from),
+                Max::Of(count) => count,
+            },
+            state: Mutex::default(),
+        }
+    }
+
+    /// How many threads there may be.
+    pub(crate) fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Whether a caller here is to stay on his own runtime.
+    pub(crate) fn stay_here(&self) -> bool {
+        match self.mode {
+            Max::Automatic => Handle::try_current()
+                .is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::CurrentThread),
+            Max::Of(count) => count == 0,
+        }
+    }
+
+    /// The runtime of the thread of this number, which is below [`max`](Self::max).
+    pub(crate) fn get(&self, number: usize) -> Result<Handle, fn() -> BackendError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(BackendError::backend_closed);
+        }
+        if state.started.len() <= number {
+            state.started.resize_with(number + 1, || None);
+        }
+        let place = &mut state.started[number];
+        if let Some(driver) = place {
+            return Ok(driver.runtime.clone());
+        }
+        let driver = Driver::start(number).map_err(|_| no_thread as fn() -> _)?;
+        let runtime = driver.runtime.clone();
+        *place = Some(driver);
+        Ok(runtime)
+    }
+
+    /// The runtimes of the threads that there are.
+    pub(crate) fn started(&self) -> Vec<Handle> {
+        let state = self.state();
+        let started = state.started.iter().flatten();
+        started.map(|driver| driver.runtime.clone()).collect()
+    }
+
+    /// Ends all threads and waits until they have. Whatever still runs on them is dropped.
+    pub(crate) async fn close(&self) {
+        let drivers = self.stop();
+        join_all(drivers.into_iter().map(Driver::ended)).await;
+    }
+
+    /// Tells all threads to end.
+    fn stop(&self) -> Vec<Driver> {
+        let mut state = self.state();
+        state.closed = true;
+        std::mem::take(&mut state.started)
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Drivers {
+    fn drop(&mut self) {
+        // Without waiting: this may be one of the threads.
+        drop(self.stop());
+    }
+}
+
+impl Driver {
+    fn start(number: usize) -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stay, told_to_end) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(format!("requests-{}", number + 1))
+            .spawn(move || {
+                // An error is what this waits for: nothing is ever sent.
+                let _ = runtime.block_on(told_to_end);
+                // Name look-ups that the system is busy with are not waited for.
+                runtime.shutdown_background();
+                drop(end);
+            })?;
+        Ok(Self {
+            runtime: handle,
+            thread,
+            stay,
+            ended,
+        })
+    }
+
+    async fn ended(self) {
+        drop(self.stay);
+        // An error again.
+        let _ = self.ended.await;
+        // It has nothing left to do, so this takes no time; and nothing on it panics.
+        let _ = self.thread.join();
+    }
+}
+
+fn no_thread() -> BackendError {
+    BackendError::new(
+        ErrorKind::Other,
+        "no thread could be started to drive requests on; the system has run out of threads or of \
+         descriptors",
+    )
+    .with_delivery(Delivery::NotSent)
+}

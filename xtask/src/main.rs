@@ -1,6 +1,7 @@
 //! Everything that CI and maintainers run, as one program, so that no check lives in a script that
 //! only a server can execute. `cargo xtask --help` lists the commands.
 
+mod bench;
 mod ci;
 mod dependencies;
 mod examples;
@@ -9,6 +10,7 @@ mod msrv;
 mod package;
 mod report;
 mod shell;
+mod sizes;
 mod tidy;
 mod workspace;
 
@@ -47,6 +49,10 @@ enum Command {
     Examples,
     /// The packages that would be published
     Package,
+    /// Our clients next to others, measured on this machine
+    Bench(Box<bench::Options>),
+    /// What each backend costs to install: crates, build time, size of a program
+    Sizes(sizes::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Command::Msrv => alone(msrv::check(&workspace)),
         Command::Examples => alone(examples::check(&workspace)),
         Command::Package => alone(package::check(&workspace)),
+        Command::Bench(options) => bench::run(&options, &workspace),
+        Command::Sizes(options) => sizes::run(&options, &workspace),
     }
 }
 

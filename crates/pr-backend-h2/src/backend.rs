@@ -1,6 +1,7 @@
 //! The backend itself: the contract of `pr-core`, kept by a pool of HTTP/2 connections.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
     TransportConfig, Warnings,
@@ -84,8 +85,16 @@ impl Backend for H2Backend {
         &self.warnings
     }
 
-    async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
-        self.pool.exchange(request).await
+    // Written out, because `async_trait` would keep the request twice.
+    fn exchange<'a, 'b>(
+        &'a self,
+        request: ExchangeRequest,
+    ) -> BoxFuture<'b, Result<ExchangeResponse, BackendError>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(self.pool.exchange(request))
     }
 
     fn reset_connections(&self) {

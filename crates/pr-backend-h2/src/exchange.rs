@@ -4,15 +4,16 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use futures::stream;
 use h2::{RecvStream, SendStream, client::ResponseFuture};
 use http::{Response, Version, header, response::Parts};
 use pr_core::{
-    BackendError, Delivery, ErrorKind, ExchangeRequest, ExchangeResponse, IncomingBody, Progress,
-    Stage,
+    BackendError, ConnectionInfo, Delivery, ErrorKind, ExchangeRequest, ExchangeResponse,
+    IncomingBody, Progress, Stage,
 };
 use tokio::sync::oneshot;
 
@@ -30,13 +31,18 @@ use crate::{
 /// siblings' bodies get their turn.
 const AT_ONCE: usize = 1 << 20;
 
+/// A request on its stream, of its body as much as could be sent at once. Dropping it resets the
+/// stream.
+pub(crate) struct Sent {
+    // Before the place, so that the stream is gone when its place is free.
+    awaited: Awaited,
+    place: Place,
+    info: ConnectionInfo,
+}
+
 impl StreamLease {
-    /// Sends the request and waits for the response's head. Dropping the future resets the stream.
-    pub(crate) async fn exchange(
-        self,
-        request: ExchangeRequest,
-        running: &Arc<Tasks>,
-    ) -> Result<ExchangeResponse, BackendError> {
+    /// Sends the request.
+    pub(crate) fn send(self, request: ExchangeRequest) -> Result<Sent, BackendError> {
         let Self {
             mut sender,
             info,
@@ -50,32 +56,62 @@ impl StreamLease {
         // The handle keeps the connection open, which from here on is the stream's part.
         drop(sender);
         let (head, stream, content, progress) = sent.inspect_err(|_| place.ended())?;
-        let mut awaited = Awaited {
+        let awaited = Awaited {
             head,
             upload: upload(content, stream, &progress),
             progress,
             polled: false,
             informational: 0,
         };
-        let received = poll_fn(|cx| awaited.poll(cx)).await;
-        let Awaited { upload, .. } = awaited;
-        let (parts, body) = match received {
-            Ok(response) => response.into_parts(),
+        Ok(Sent {
+            awaited,
+            place,
+            info,
+        })
+    }
+}
+
+impl Sent {
+    /// Waits for the response's head, and takes along what of its body has come with it.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and this future is allocated for each exchange"
+    )]
+    pub(crate) fn response(
+        mut self,
+        running: &Arc<Tasks>,
+    ) -> impl Future<Output = Result<ExchangeResponse, BackendError>> + Send {
+        async move {
+            let received = poll_fn(|cx| self.awaited.poll_with_body(cx)).await;
+            self.finish(received, running)
+        }
+    }
+
+    fn finish(
+        self,
+        received: Result<(Parts, RecvStream, Arrived), Failed>,
+        running: &Arc<Tasks>,
+    ) -> Result<ExchangeResponse, BackendError> {
+        let Self {
+            awaited: Awaited { upload, .. },
+            mut place,
+            info,
+        } = self;
+        let (parts, body, arrived) = match received {
+            Ok(received) => received,
             Err(Failed::Here(error)) => return Err(error),
             Err(Failed::Stream(error)) => return Err(before_head(error, &mut place, info.reused)),
         };
         let body = match upload {
-            None => whole_or_streaming(body, &parts, place).await,
+            None => whole_or_streaming(body, arrived, &parts, place),
             Some(upload) => {
                 // A peer that has refused does not want the rest (RFC 9113, section 8.1).
                 let waits = parts.status.is_success();
                 // The head is here, so whatever fails now, the request has been sent.
                 let upload = spawn(upload, running)
                     .map_err(|error| error.with_delivery(Delivery::Unknown))?;
-                streaming(
-                    ResponseBody::new(body, place).with_upload(upload, waits),
-                    &parts,
-                )
+                let body = arrived.begin(ResponseBody::new(body, place));
+                streaming(body.with_upload(upload, waits), &parts)
             }
         };
         let mut response = ExchangeResponse::new(parts.status);
@@ -148,6 +184,24 @@ impl Awaited {
         Poll::Pending
     }
 
+    /// The head, and what of the body is there when it is.
+    fn poll_with_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Parts, RecvStream, Arrived), Failed>> {
+        let received = ready!(self.poll(cx));
+        Poll::Ready(received.map(|response| {
+            let (parts, mut body) = response.into_parts();
+            let arrived = match body.poll_data(cx) {
+                Poll::Ready(Some(first)) => Arrived::First(first),
+                // Nothing, or nothing but trailers.
+                Poll::Ready(None) => Arrived::End,
+                Poll::Pending => Arrived::Nothing,
+            };
+            (parts, body, arrived)
+        }))
+    }
+
     /// Counts the 1xx responses that have come since the last time.
     fn check_informational(&mut self, cx: &mut Context<'_>) -> Result<(), BackendError> {
         // Nothing can have come before the request was sent, and asking costs a lock.
@@ -178,24 +232,41 @@ fn before_head(error: h2::Error, place: &mut Place, reused: bool) -> BackendErro
     }
 }
 
+/// What of a body has come with its head.
+enum Arrived {
+    Nothing,
+    First(Result<Bytes, h2::Error>),
+    End,
+}
+
+impl Arrived {
+    /// The body, of which this has been read already.
+    fn begin(self, body: ResponseBody) -> ResponseBody {
+        match self {
+            Self::First(first) => body.beginning_with(first),
+            Self::Nothing | Self::End => body,
+        }
+    }
+}
+
 /// The body of a response. A small one has come together with the head, and then neither needs a
 /// stream that somebody would have to poll nor keeps its place on the connection.
-async fn whole_or_streaming(mut body: RecvStream, parts: &Parts, mut place: Place) -> IncomingBody {
-    let arrived = poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await;
+fn whole_or_streaming(
+    body: RecvStream,
+    arrived: Arrived,
+    parts: &Parts,
+    mut place: Place,
+) -> IncomingBody {
     match arrived {
-        Poll::Ready(None) if body.is_end_stream() => {
+        Arrived::End if body.is_end_stream() => {
             place.ended();
             IncomingBody::empty()
         }
-        Poll::Ready(Some(Ok(piece))) if body.is_end_stream() => {
+        Arrived::First(Ok(piece)) if body.is_end_stream() => {
             place.ended();
             IncomingBody::full(piece)
         }
-        Poll::Ready(Some(first)) => {
-            streaming(ResponseBody::new(body, place).beginning_with(first), parts)
-        }
-        // Nothing yet, or nothing but trailers.
-        Poll::Ready(None) | Poll::Pending => streaming(ResponseBody::new(body, place), parts),
+        arrived => streaming(arrived.begin(ResponseBody::new(body, place)), parts),
     }
 }
 

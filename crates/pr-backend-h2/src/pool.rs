@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use pr_backend_hyper::Http1Pool;
-use pr_connect::Connector;
+use pr_connect::{Connected, Connector};
 use pr_core::{
     BackendError, ConnectionKey, ExchangeRequest, ExchangeResponse, ProtocolChoice, Scheme,
     TransportConfig,
@@ -55,28 +56,37 @@ impl Pool {
         })
     }
 
-    pub(crate) async fn exchange(
+    /// Carries out one exchange.
+    ///
+    /// The future is allocated for each, so what is large and rare in it is boxed once more.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and this future is allocated for each exchange"
+    )]
+    pub(crate) fn exchange(
         &self,
         request: ExchangeRequest,
-    ) -> Result<ExchangeResponse, BackendError> {
-        if !self.may_speak_http2(&request.key) {
-            return self.exchange_http1(request).await;
-        }
-        let runtime = tasks::current_runtime()?;
-        let origin = self.dialer.origins.get(runtime.id(), &request.key)?;
-        loop {
+    ) -> impl Future<Output = Result<ExchangeResponse, BackendError>> + Send {
+        async move {
+            if !self.may_speak_http2(&request.key) {
+                return self.exchange_http1(request).await;
+            }
+            let runtime = tasks::current_runtime()?.id();
+            let origin = self.dialer.origins.get(runtime, &request.key)?;
             let fresh = request.fresh_connection;
-            match origin.lease(&self.dialer, fresh, &request.progress).await? {
-                Lease::Stream(mut stream) => {
-                    if stream.is_usable() {
-                        return stream.exchange(request, &self.tasks).await;
+            let sent = loop {
+                match origin.lease(&self.dialer, fresh, &request.progress).await? {
+                    Lease::Stream(mut stream) => {
+                        if stream.is_usable() {
+                            break stream.send(request)?;
+                        }
+                    }
+                    Lease::Http1(connected) => {
+                        return self.fall_back(connected, request).await;
                     }
                 }
-                Lease::Http1(None) => return self.exchange_http1(request).await,
-                Lease::Http1(Some(connected)) => {
-                    return Box::pin(self.http1.exchange_on(*connected, request)).await;
-                }
-            }
+            };
+            sent.response(&self.tasks).await
         }
     }
 
@@ -99,12 +109,23 @@ impl Pool {
         self.tasks.ended().await;
     }
 
-    async fn exchange_http1(
+    fn exchange_http1(
         &self,
         request: ExchangeRequest,
-    ) -> Result<ExchangeResponse, BackendError> {
-        // Boxed, because its state is large and would weigh on every HTTP/2 exchange.
-        Box::pin(self.http1.exchange(request)).await
+    ) -> BoxFuture<'_, Result<ExchangeResponse, BackendError>> {
+        Box::pin(self.http1.exchange(request))
+    }
+
+    /// The peer speaks HTTP/1.1 only, as a dial has found out, perhaps just now.
+    fn fall_back(
+        &self,
+        connected: Option<Box<Connected>>,
+        request: ExchangeRequest,
+    ) -> BoxFuture<'_, Result<ExchangeResponse, BackendError>> {
+        match connected {
+            Some(connected) => Box::pin(self.http1.exchange_on(*connected, request)),
+            None => self.exchange_http1(request),
+        }
     }
 
     fn may_speak_http2(&self, key: &ConnectionKey) -> bool {

@@ -165,7 +165,7 @@ impl Belt {
         queue: usize,
         lane: usize,
         room: usize,
-        into: &mut Vec<Job>,
+        into: &mut VecDeque<Job>,
     ) -> Supply {
         let mut state = self.queue(queue);
         if state.cancelled {

@@ -1,6 +1,7 @@
 //! The working side of a batch: takes requests from the belt, drives them, puts outcomes back.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -8,6 +9,7 @@ use std::{
 
 use futures::{Stream, stream::FuturesUnordered, task::AtomicWaker};
 use pr_core::BackendError;
+use tower::Service;
 
 use super::{
     belt::{Belt, Done, Job, Supply},
@@ -27,8 +29,9 @@ pub(super) struct Lane {
     stack: Stack,
     capacity: usize,
     in_flight: FuturesUnordered<Flight>,
-    // Kept, so that their room is made once.
-    taken: Vec<Job>,
+    /// Taken off the belt, and not yet let through by the stack.
+    taken: VecDeque<Job>,
+    // Kept, so that its room is made once.
     finished: Vec<Done>,
 }
 
@@ -49,21 +52,33 @@ impl Lane {
             stack,
             capacity,
             in_flight: FuturesUnordered::new(),
-            taken: Vec::new(),
+            taken: VecDeque::new(),
             finished: Vec::new(),
         }
     }
 
-    /// Begins what there is room for.
-    fn begin(&mut self) -> Supply {
-        let room = self.capacity - self.in_flight.len();
+    /// Begins what there is room for and what the stack lets through.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Supply {
+        let room = self.capacity - self.in_flight.len() - self.taken.len();
         let supply = self
             .belt
             .take(self.queue, self.number, room, &mut self.taken);
-        for job in self.taken.drain(..) {
-            self.in_flight.push(Flight::new(job, self.stack.clone()));
+        // Only with a request in hand is the stack asked: a place that is reserved and not used is
+        // one that others wait for.
+        while !self.taken.is_empty()
+            && let Poll::Ready(ready) = self.stack.poll_ready(cx)
+            && let Some(job) = self.taken.pop_front()
+        {
+            match ready {
+                Ok(()) => self.in_flight.push(Flight::dispatch(job, &mut self.stack)),
+                Err(error) => self.finished.push(Done::not_begun(job.slot, error)),
+            }
         }
         supply
+    }
+
+    fn is_empty(&self) -> bool {
+        self.in_flight.is_empty() && self.taken.is_empty()
     }
 
     /// Puts down what has come of the requests in flight; how many outcomes.
@@ -88,13 +103,14 @@ impl Future for Lane {
         this.bell.register(cx.waker());
         let mut turn = 0;
         loop {
-            let supply = this.begin();
+            let supply = this.begin(cx);
             if supply == Supply::Cancelled {
                 this.in_flight.clear();
+                this.taken.clear();
                 return Poll::Ready(());
             }
             let finished = this.finish(cx);
-            if supply == Supply::Ended && this.in_flight.is_empty() {
+            if supply == Supply::Ended && this.is_empty() {
                 return Poll::Ready(());
             }
             if finished == 0 {
@@ -112,11 +128,12 @@ impl Future for Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         let why = BackendError::backend_closed;
-        let mut cut_off = self
+        let mut cut_off: Vec<_> = self
             .in_flight
-            .iter_mut()
+            .iter()
             .map(|flight| flight.cut_off(why))
             .collect();
+        self.belt.strand(self.taken.drain(..), why);
         self.belt.deliver(&mut cut_off);
         self.belt.close_lane(self.queue, self.number, why);
     }

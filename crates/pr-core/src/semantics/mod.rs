@@ -71,7 +71,8 @@ where
 struct Run<H> {
     backend: H,
     request: Prepared,
-    started: Instant,
+    /// When it was first polled.
+    started: Option<Instant>,
     /// The user's limit; `None` if there is none but the default.
     timeout: Option<Duration>,
     deadline: Option<Instant>,
@@ -97,7 +98,7 @@ where
         Ok(Self {
             backend,
             request,
-            started: Instant::now(),
+            started: None,
             timeout,
             deadline: None,
             progress: Progress::new(),
@@ -114,10 +115,16 @@ where
             let error = BackendError::new(ErrorKind::Config, why);
             return Err(error.with_backend(self.backend.name()));
         }
-        self.started = Instant::now();
+        let now = Instant::now();
+        self.started = Some(now);
         // A limit too long to be represented is no limit.
-        self.deadline = self.started.checked_add(self.limit());
+        self.deadline = now.checked_add(self.limit());
         Ok(self)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started
+            .map_or(Duration::ZERO, |started| started.elapsed())
     }
 
     fn limit(&self) -> Duration {
@@ -134,22 +141,31 @@ where
             Some(_) => ReadLimit::until(self.deadline),
             None => ReadLimit::between_pieces(crate::request::DEFAULT_TIMEOUT),
         };
-        Ok(StreamingResponse::new(head, body, self.started, limit))
+        let started = self.started.unwrap_or_else(Instant::now);
+        Ok(StreamingResponse::new(head, body, started, limit))
     }
 
     async fn whole(&mut self) -> Result<NormalizedResponse, BackendError> {
         let (head, body) = self.head().await?;
-        let (content, trailers) = match body.into_whole() {
-            Ok(content) => (content, HeaderMap::new()),
-            Err(body) => Box::pin(body.collect())
-                .await
-                .map_err(|error| self.located(error))?,
+        let body = match body.into_whole() {
+            Ok(content) => {
+                return Ok(NormalizedResponse {
+                    elapsed: head.waited,
+                    head,
+                    content,
+                    trailers: HeaderMap::new(),
+                });
+            }
+            Err(body) => body,
         };
+        let (content, trailers) = Box::pin(body.collect())
+            .await
+            .map_err(|error| self.located(error))?;
         Ok(NormalizedResponse {
             head,
             content,
             trailers,
-            elapsed: self.started.elapsed(),
+            elapsed: self.elapsed(),
         })
     }
 
@@ -244,7 +260,7 @@ where
             connection: response.connection,
             backend: self.backend.name().into(),
             attempts: self.attempts,
-            waited: self.started.elapsed(),
+            waited: self.elapsed(),
         };
         (head, response.body)
     }

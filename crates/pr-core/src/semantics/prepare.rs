@@ -21,6 +21,7 @@ pub(super) struct Prepared {
     pub(super) url: Url,
     /// The same as it is sent, without a fragment.
     pub(super) uri: Uri,
+    /// Without what every request has: see [`to_exchange`](Self::to_exchange).
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) follow_redirects: bool,
@@ -61,7 +62,7 @@ pub(crate) fn check(request: &RequestConfig) -> Result<(), BackendError> {
     prepare(request.clone()).map(drop)
 }
 
-/// Refuses every mistake and fills in what every request has.
+/// Refuses every mistake.
 pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendError> {
     if let Some(Defect(mistake)) = request.defect() {
         return Err(request.refuse(mistake.clone()));
@@ -98,12 +99,6 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
                 .for_each(|value| value.set_sensitive(true));
         }
     }
-    headers
-        .entry(header::USER_AGENT)
-        .or_insert(HeaderValue::from_static(USER_AGENT));
-    headers
-        .entry(header::ACCEPT)
-        .or_insert(HeaderValue::from_static("*/*"));
     Ok(Prepared {
         method: request.method,
         url,
@@ -173,10 +168,18 @@ impl Prepared {
                 let why = "the URL is not http or https, or has no host";
                 BackendError::new(ErrorKind::Input, why)
             })?;
+        // Most requests have no fields of their own, and then this is the only table that is made.
+        let mut headers = self.headers.clone();
+        headers
+            .entry(header::USER_AGENT)
+            .or_insert(HeaderValue::from_static(USER_AGENT));
+        headers
+            .entry(header::ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
         Ok(ExchangeRequest {
             method: self.method.clone(),
             uri: self.uri.clone(),
-            headers: self.headers.clone(),
+            headers,
             body: self.body.open()?,
             key,
             deadline: None,

@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
             })
         });
         Ok(Self {
-            head: Head {
+            head: Box::new(Head {
                 status: status(fields.status_code)?,
                 version: version(&fields.http_version)?,
                 headers: fields.headers.into_headers()?,
@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
                 backend: fields.backend.into(),
                 attempts: fields.attempts,
                 waited: seconds(fields.head)?,
-            },
+            }),
             content: fields.content.into_bytes()?.into(),
             trailers: fields.trailers.into_headers()?,
             elapsed: seconds(fields.elapsed)?,

@@ -27,7 +27,8 @@ use crate::{BackendError, ConnectionInfo, Delivery, ErrorKind};
 /// ```
 #[derive(Clone)]
 pub struct NormalizedResponse {
-    pub(crate) head: Head,
+    // Boxed, because a response is passed on many times before it reaches its reader.
+    pub(crate) head: Box<Head>,
     pub(crate) content: Bytes,
     pub(crate) trailers: HeaderMap,
     pub(crate) elapsed: Duration,

@@ -37,7 +37,7 @@ use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, Progress, Stage, 
 /// }
 /// ```
 pub struct StreamingResponse {
-    pub(super) head: Head,
+    pub(super) head: Box<Head>,
     body: IncomingBody,
     started: Instant,
     limit: ReadLimit,
@@ -45,7 +45,12 @@ pub struct StreamingResponse {
 }
 
 impl StreamingResponse {
-    pub(crate) fn new(head: Head, body: IncomingBody, started: Instant, limit: ReadLimit) -> Self {
+    pub(crate) fn new(
+        head: Box<Head>,
+        body: IncomingBody,
+        started: Instant,
+        limit: ReadLimit,
+    ) -> Self {
         Self {
             head,
             body,

@@ -170,7 +170,7 @@ where
     }
 
     /// Exchanges until a response is no redirect to follow.
-    async fn head(&mut self) -> Result<(Head, IncomingBody), BackendError> {
+    async fn head(&mut self) -> Result<(Box<Head>, IncomingBody), BackendError> {
         loop {
             let response = self.exchange().await.map_err(|error| self.located(error))?;
             let next = redirect::next(&self.request, &response, self.history.len())
@@ -250,7 +250,7 @@ where
         error.kind() == ErrorKind::Closed && is_safe && self.request.body.is_reopenable()
     }
 
-    fn deliver(&mut self, response: ExchangeResponse) -> (Head, IncomingBody) {
+    fn deliver(&mut self, response: ExchangeResponse) -> (Box<Head>, IncomingBody) {
         let head = Head {
             status: response.status,
             version: response.version,
@@ -262,7 +262,7 @@ where
             attempts: self.attempts,
             waited: self.elapsed(),
         };
-        (head, response.body)
+        (Box::new(head), response.body)
     }
 
     fn timed_out(&self) -> BackendError {

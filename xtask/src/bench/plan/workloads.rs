@@ -143,6 +143,24 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         ..SMALL_H2
     },
     Workload {
+        name: "blocking-multi",
+        title: "Blocking, HTTP/1.1, small responses, all cores",
+        what: "The same where threads have cores to run on, and with the default concurrency of 20. \
+               On a single core, a hundred threads leave the caller a hundredth of it.",
+        protocol: Protocol::H1,
+        multi_threaded: true,
+        requests: 60_000,
+        quick_requests: 0,
+        concurrency: 20,
+        reference: "ureq",
+        subjects: &[
+            rust("facade-blocking"),
+            rust("backend-blocking"),
+            rust("ureq"),
+        ],
+        ..SMALL_H2
+    },
+    Workload {
         name: "latency",
         title: "Latency-bound, HTTP/2",
         what: "A slow peer: every answer takes 50 ms, 1,000 requests are on their way, 10,000 in \
@@ -154,7 +172,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         concurrency: 1_000,
         measure: Measure::Time,
         rounds: Rounds::AtMost { full: 5, quick: 2 },
-        subjects: &[rust("facade-h2"), rust("reqwest")],
+        subjects: &[rust("facade-h2"), rust("raw-h2"), rust("reqwest")],
         ..SMALL_H2
     },
     Workload {
@@ -171,6 +189,7 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         subjects: &[
             rust("facade-hyper"),
             rust("facade-blocking"),
+            rust("hyper-conn-http1"),
             rust("reqwest"),
         ],
         ..SMALL_H2

@@ -1,6 +1,7 @@
 //! The backend that users make: the HTTP/1.1 pool under the contract of `pr-core`.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use pr_connect::Connector;
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
@@ -86,8 +87,16 @@ impl Backend for HyperBackend {
         &self.warnings
     }
 
-    async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
-        self.pool.exchange(request).await
+    // Written out, because `async_trait` would keep the request twice.
+    fn exchange<'a, 'b>(
+        &'a self,
+        request: ExchangeRequest,
+    ) -> BoxFuture<'b, Result<ExchangeResponse, BackendError>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        Box::pin(self.pool.exchange(request))
     }
 
     fn reset_connections(&self) {

@@ -6,11 +6,18 @@ use std::{
 };
 
 use futures::FutureExt;
-use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
-use hyper::client::conn::http1::{Builder, SendRequest};
+use http::{HeaderValue, Request, Response, Uri, header, uri::PathAndQuery};
+use hyper::{
+    body::Incoming,
+    client::conn::{
+        TrySendError,
+        http1::{Builder, SendRequest},
+    },
+};
 use pr_connect::{Connected, Forwarding};
 use pr_core::{
-    BackendError, ConnectionInfo, ConnectionKey, ErrorKind, ExchangeResponse, Scheme, Stage,
+    BackendError, ConnectionInfo, ConnectionKey, ErrorKind, ExchangeResponse, Progress, Scheme,
+    Stage,
 };
 use tokio::{runtime::Handle, time::Instant};
 
@@ -20,7 +27,7 @@ use crate::{
     message::Message,
     pool::Shared,
     tasks::{Task, Tasks},
-    upload::RequestBody,
+    upload::{Fate, RequestBody},
     wire::{Backlog, Wire},
 };
 
@@ -125,24 +132,43 @@ impl Connection {
 
     /// Sends a request and waits for the head of its response. The connection is kept in the
     /// response's body, and with it comes back to the pool.
-    pub(crate) async fn send(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and this future is allocated for each exchange"
+    )]
+    pub(crate) fn send(
         mut self,
-        message: Message,
+        message: Box<Message>,
+        pool: &Arc<Shared>,
+    ) -> impl Future<Output = Result<ExchangeResponse, Unsent>> + Send {
+        async move {
+            let Message {
+                key,
+                mut request,
+                upload,
+                progress,
+            } = *message;
+            self.address(&mut request);
+            // A body that is here goes out with the head, or at once after it.
+            progress.reach(if upload.is_none() {
+                Stage::AwaitingHead
+            } else {
+                Stage::Sending
+            });
+            let received = self.sender.try_send_request(request).await;
+            self.finish(received, key, upload, progress, pool)
+        }
+    }
+
+    fn finish(
+        self,
+        received: Result<Response<Incoming>, TrySendError<Request<RequestBody>>>,
+        key: ConnectionKey,
+        upload: Option<Arc<Fate>>,
+        progress: Progress,
         pool: &Arc<Shared>,
     ) -> Result<ExchangeResponse, Unsent> {
-        let Message {
-            key,
-            mut request,
-            upload,
-            progress,
-        } = message;
-        self.address(&mut request);
-        progress.reach(Stage::Sending);
-        let responding = self.sender.try_send_request(request);
-        if upload.is_none() {
-            progress.reach(Stage::AwaitingHead);
-        }
-        let mut failure = match responding.await {
+        let mut failure = match received {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let (pool, terms) = (Arc::clone(pool), Terms::of(&head));

@@ -17,8 +17,8 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Waits only for a body that says it is empty to prove it.
-    pub(crate) async fn new(exchange: ExchangeRequest) -> Result<Self, BackendError> {
+    /// From an exchange whose body has [proved](prove_empty) that it is empty if it says so.
+    pub(crate) fn new(exchange: ExchangeRequest) -> Self {
         let progress = exchange.progress;
         let mut headers = exchange.headers;
         let mut upload = None;
@@ -26,13 +26,6 @@ impl Message {
             OutgoingBody::Empty => RequestBody::Empty,
             OutgoingBody::Full(bytes) if bytes.is_empty() => RequestBody::Empty,
             OutgoingBody::Full(bytes) => RequestBody::Whole(Some(bytes)),
-            OutgoingBody::Stream {
-                stream,
-                length: Some(0),
-            } => {
-                expect_nothing(stream).await?;
-                RequestBody::Empty
-            }
             OutgoingBody::Stream { stream, length } => {
                 if length.is_none() {
                     // Said here because hyper, left to itself, sends no such body with a GET.
@@ -51,13 +44,24 @@ impl Message {
         *request.method_mut() = exchange.method;
         *request.uri_mut() = exchange.uri;
         *request.headers_mut() = headers;
-        Ok(Self {
+        Self {
             key: exchange.key,
             request,
             upload,
             progress,
-        })
+        }
     }
+}
+
+/// Has a stream that says it is empty prove it, and takes it for empty then.
+pub(crate) async fn prove_empty(body: &mut OutgoingBody) -> Result<(), BackendError> {
+    if body.content_length() == Some(0)
+        && let OutgoingBody::Stream { stream, .. } = std::mem::replace(body, OutgoingBody::Empty)
+    {
+        // Boxed, because it is rare.
+        Box::pin(expect_nothing(stream)).await?;
+    }
+    Ok(())
 }
 
 /// A method that expects content says so when there is none (RFC 9110, section 8.6).

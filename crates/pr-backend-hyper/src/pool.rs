@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     connection::{Connection, Unsent},
     idle::{Idle, Settings},
-    message::Message,
+    message::{Message, prove_empty},
     tasks::Tasks,
 };
 
@@ -92,23 +92,35 @@ impl Http1Pool {
     ///
     /// If an idle connection turns out to be closed before a byte of the request has been written,
     /// the next one is tried, with the body as it was.
-    pub async fn exchange(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and this future is allocated for each exchange"
+    )]
+    pub fn exchange(
         &self,
-        request: ExchangeRequest,
-    ) -> Result<ExchangeResponse, BackendError> {
-        let fresh = request.fresh_connection;
-        let mut message = Message::new(request).await?;
-        if !fresh {
-            while let Some(connection) = self.shared.take_idle(&message.key).await {
-                match connection.send(message, &self.shared).await {
-                    Ok(response) => return Ok(response),
-                    Err(Unsent::Recovered {
-                        message: recovered, ..
-                    }) => message = *recovered,
-                    Err(Unsent::Lost(error)) => return Err(error),
+        mut request: ExchangeRequest,
+    ) -> impl Future<Output = Result<ExchangeResponse, BackendError>> + Send {
+        async move {
+            let fresh = request.fresh_connection;
+            prove_empty(&mut request.body).await?;
+            let mut message = Box::new(Message::new(request));
+            if !fresh {
+                while let Some(connection) = self.shared.take_idle(&message.key).await {
+                    match connection.send(message, &self.shared).await {
+                        Ok(response) => return Ok(response),
+                        Err(Unsent::Recovered {
+                            message: recovered, ..
+                        }) => message = recovered,
+                        Err(Unsent::Lost(error)) => return Err(error),
+                    }
                 }
             }
+            // Boxed, because it is large and rare.
+            Box::pin(self.dial_and_send(message)).await
         }
+    }
+
+    async fn dial_and_send(&self, message: Box<Message>) -> Result<ExchangeResponse, BackendError> {
         message.progress.reach(Stage::Connecting);
         let epoch = self.shared.idle.epoch();
         let connected = self.dial(&message.key).await?;
@@ -122,10 +134,11 @@ impl Http1Pool {
     pub async fn exchange_on(
         &self,
         connected: Connected,
-        request: ExchangeRequest,
+        mut request: ExchangeRequest,
     ) -> Result<ExchangeResponse, BackendError> {
         let epoch = self.shared.idle.epoch();
-        let message = Message::new(request).await?;
+        prove_empty(&mut request.body).await?;
+        let message = Box::new(Message::new(request));
         self.send_first(connected, epoch, message).await
     }
 
@@ -168,7 +181,7 @@ impl Http1Pool {
         &self,
         connected: Connected,
         epoch: u64,
-        message: Message,
+        message: Box<Message>,
     ) -> Result<ExchangeResponse, BackendError> {
         let tasks = &self.shared.tasks;
         let connection = Connection::open(connected, &message.key, epoch, tasks).await?;
@@ -278,7 +291,7 @@ mod tests {
             .await
             .unwrap();
         connection.lose();
-        let message = Message::new(second).await.unwrap();
+        let message = Box::new(Message::new(second));
         let outcome = connection.send(message, &pool.shared).await;
         let error = outcome.map_err(Unsent::into_error).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);

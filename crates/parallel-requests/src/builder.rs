@@ -10,7 +10,7 @@ use pr_core::{
 use crate::{
     BackendChoice, ConfigurationError, ParallelRequests,
     client::Inner,
-    drivers::{Drivers, Max},
+    drivers::{self, Drivers, Max},
     engine::Crew,
     selection, stack,
 };
@@ -108,10 +108,9 @@ impl ClientBuilder {
     /// a thread is started when the first of its hosts is asked. Streamed request bodies are polled
     /// on these threads, too, and should not block them.
     ///
-    /// Single requests, by [`get`](ParallelRequests::get), [`send`](ParallelRequests::send) and
-    /// [`open`](ParallelRequests::open), run on the Tokio runtime that they are sent from, because
-    /// to have one request done elsewhere costs more than it saves; from anywhere else they run on
-    /// these threads. Connections stay with the runtime that they were made on, so that batches and
+    /// Single requests, by [`get`](ParallelRequests::get) and [`send`](ParallelRequests::send), run
+    /// on the Tokio runtime that they are sent from, because to have one request done elsewhere costs
+    /// more than it saves; from anywhere else they run on these threads. Connections stay with the runtime that they were made on, so that batches and
     /// single requests may have connections of their own to the same host.
     ///
     /// The threads of the blocking backend are not counted here; see
@@ -292,6 +291,14 @@ impl ClientBuilder {
             crew: Arc::new(crew),
             selection,
         }))
+    }
+
+    /// Never on a runtime of the caller's, even if that is a current-thread one.
+    pub(crate) fn on_own_threads(mut self) -> Self {
+        if let Max::Automatic = self.threads {
+            self.threads = Max::Of(drivers::processors());
+        }
+        self
     }
 
     /// Whether the client is to have no thread to drive requests on.

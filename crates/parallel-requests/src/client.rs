@@ -18,7 +18,7 @@ use crate::{
 /// It holds one backend with its connections. Clones share it, and with it the limit of requests
 /// in flight; keep one and clone it, rather than make one for each task.
 ///
-/// It works on any executor. What is sent from a current-thread Tokio runtime runs right there;
+/// It works on any executor, but for [`open`](Self::open). What is sent from a current-thread Tokio runtime runs right there;
 /// batches from anywhere else run on [threads of the client's own](ClientBuilder::threads), so that
 /// a connection and its requests never get into each other's way.
 ///
@@ -144,20 +144,13 @@ impl ParallelRequests {
     }
 
     /// Sends one request and returns when the head of its response is there; the body is yours to
-    /// read as it arrives, at bounded memory. It takes no place among the requests in flight.
+    /// read as it arrives, at bounded memory. It takes no place among the requests in flight, and,
+    /// unlike all others, it needs a Tokio runtime around it, on whose timers the body is read.
     pub async fn open(
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<StreamingResponse, BackendError> {
-        let request = request.into();
-        let session = &self.inner.session;
-        match self.inner.crew.driver_of(&request) {
-            None => session.stream(request).await,
-            Some(driver) => {
-                let session = session.clone();
-                on(driver, async move { session.stream(request).await }).await
-            }
-        }
+        self.inner.session.stream(request).await
     }
 
     /// The backend.

@@ -5,11 +5,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use futures::future::join_all;
 use pr_core::{BackendError, Delivery, ErrorKind};
 use tokio::{
     runtime::{Builder, Handle, RuntimeFlavor},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 /// Threads with a current-thread runtime each, started when there is the first use for them.
@@ -21,6 +20,8 @@ pub(crate) struct Drivers {
     mode: Max,
     max: usize,
     state: Mutex<State>,
+    /// Each thread holds a receiver for as long as it lives.
+    alive: watch::Sender<()>,
 }
 
 /// How many threads there may be.
@@ -45,9 +46,12 @@ struct Driver {
     runtime: Handle,
     thread: JoinHandle<()>,
     /// Dropped, it tells the thread to end.
-    stay: oneshot::Sender<()>,
-    /// The thread has ended, or is about to do nothing else.
-    ended: oneshot::Receiver<()>,
+    _stay: oneshot::Sender<()>,
+}
+
+/// How many processors there are for us. To be asked once: the answer stands in several files.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Drivers {
@@ -55,11 +59,11 @@ impl Drivers {
         Self {
             mode,
             max: match mode {
-                // Once and for all: to ask the system for it means to read several files.
-                Max::Automatic => thread::available_parallelism().map_or(1, usize::from),
+                Max::Automatic => processors(),
                 Max::Of(count) => count,
             },
             state: Mutex::default(),
+            alive: watch::Sender::new(()),
         }
     }
 
@@ -90,7 +94,8 @@ impl Drivers {
         if let Some(driver) = place {
             return Ok(driver.runtime.clone());
         }
-        let driver = Driver::start(number).map_err(|_| no_thread as fn() -> _)?;
+        let alive = self.alive.subscribe();
+        let driver = Driver::start(number, alive).map_err(|_| no_thread as fn() -> _)?;
         let runtime = driver.runtime.clone();
         *place = Some(driver);
         Ok(runtime)
@@ -103,20 +108,23 @@ impl Drivers {
         started.map(|driver| driver.runtime.clone()).collect()
     }
 
-    /// Ends all threads and waits until they have. Whatever still runs on them is dropped.
+    /// Ends all threads and waits until they have, whoever has told them to. Whatever still runs on
+    /// them is dropped.
     pub(crate) async fn close(&self) {
-        let drivers = self.stop();
-        join_all(drivers.into_iter().map(Driver::ended)).await;
+        let threads = self.stop();
+        self.alive.closed().await;
+        for thread in threads {
+            // It has nothing left to do, so this takes no time; and nothing on it panics.
+            let _ = thread.join();
+        }
     }
 
     /// Tells all threads to end.
-    fn stop(&self) -> Vec<Driver> {
+    fn stop(&self) -> Vec<JoinHandle<()>> {
         let mut state = self.state();
         state.closed = true;
-        std::mem::take(&mut state.started)
-            .into_iter()
-            .flatten()
-            .collect()
+        let started = std::mem::take(&mut state.started).into_iter().flatten();
+        started.map(|driver| driver.thread).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,11 +141,10 @@ impl Drop for Drivers {
 }
 
 impl Driver {
-    fn start(number: usize) -> std::io::Result<Self> {
+    fn start(number: usize, alive: watch::Receiver<()>) -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stay, told_to_end) = oneshot::channel::<()>();
-        let (end, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name(format!("requests-{}", number + 1))
             .spawn(move || {
@@ -145,22 +152,13 @@ impl Driver {
                 let _ = runtime.block_on(told_to_end);
                 // Name look-ups that the system is busy with are not waited for.
                 runtime.shutdown_background();
-                drop(end);
+                drop(alive);
             })?;
         Ok(Self {
             runtime: handle,
             thread,
-            stay,
-            ended,
+            _stay: stay,
         })
-    }
-
-    async fn ended(self) {
-        drop(self.stay);
-        // An error again.
-        let _ = self.ended.await;
-        // It has nothing left to do, so this takes no time; and nothing on it panics.
-        let _ = self.thread.join();
     }
 }
 

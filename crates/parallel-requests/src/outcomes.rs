@@ -14,15 +14,18 @@ use crate::{BatchItem, Outcome, engine::Run};
 /// [`ParallelRequests::stream`](crate::ParallelRequests::stream).
 ///
 /// The work starts when the stream is first polled, and what is in flight then goes on by itself:
-/// requests do not time out because you are slow with an outcome. Input is pulled while you poll,
-/// as far as there is room: what is in flight, what waits for its turn and what waits here together
+/// requests do not time out because you are slow with an outcome. (On a current-thread runtime it
+/// goes on while you await something; if you block that thread, you block the requests on it.)
+/// Input is pulled while you poll, as far as there is room: what is in flight, what waits for its turn and what waits here together
 /// are at most twice the client's concurrency, however slow you are.
 ///
 /// Every request that was pulled has its outcome, come what may: if what it ran on is gone, because
 /// the client was closed or a runtime shut down, it is an error of kind
 /// [`Closed`](crate::ErrorKind::Closed).
 ///
-/// Dropping the stream cancels what is in flight and pulls no more input.
+/// Dropping the stream cancels what is in flight and pulls no more input. On a current-thread
+/// runtime that takes effect when the runtime next turns: one that nobody drives any more keeps what
+/// is in flight on it, its places among the client's requests included, until it is dropped.
 #[must_use = "streams do nothing until they are polled"]
 pub struct Outcomes<K = ()> {
     run: Box<dyn PollOutcome<K> + Send>,

@@ -23,7 +23,7 @@ use crate::{Batch, BatchItem, ClientBuilder, ConfigurationError, Selection};
 
 /// A [`ParallelRequests`](crate::ParallelRequests) whose methods block.
 ///
-/// Its requests run on [threads](ClientBuilder::threads) of its own. Made or called inside an async
+/// Its requests run on [threads](ClientBuilder::threads) of its own. Made or called inside a Tokio
 /// runtime, where blocking would stop other tasks, it returns an error. Dropping it is fine
 /// anywhere.
 #[derive(Clone, Debug)]
@@ -55,7 +55,8 @@ impl ParallelRequests {
                 why: "a blocking client has no other threads to send requests from".into(),
             });
         }
-        let client = builder.build()?;
+        // Whatever runtime it is called in later by mistake, its own threads do the work.
+        let client = builder.on_own_threads().build()?;
         Ok(Self { client })
     }
 

@@ -229,12 +229,23 @@ impl Belt {
 
     /// Takes all outcomes there are into `into`, which is empty; pending while there are none.
     pub(crate) fn poll_receive(&self, into: &mut VecDeque<Done>, cx: &mut Context<'_>) -> Poll<()> {
+        let is_known = |done: &Finished| {
+            let receiver = done.receiver.as_ref();
+            receiver.is_some_and(|receiver| receiver.will_wake(cx.waker()))
+        };
         let mut done = self.done();
-        if done.outcomes.is_empty() {
-            match &mut done.receiver {
-                Some(receiver) => receiver.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
+        if done.outcomes.is_empty() && !is_known(&done) {
+            drop(done);
+            let waker = cx.waker().clone();
+            done = self.done();
+            let former = done.receiver.replace(waker);
+            if done.outcomes.is_empty() {
+                drop(done);
+                drop(former);
+                return Poll::Pending;
             }
+        }
+        if done.outcomes.is_empty() {
             return Poll::Pending;
         }
         // Back and forth, so that neither side has to make room anew.

@@ -60,7 +60,7 @@ impl Future for Flight {
             Err(BackendError::new(ErrorKind::Other, why))
         };
         // What it held is free before anybody hears of the outcome.
-        this.call = None;
+        let _ = unless_it_panics(|| this.call = None);
         Poll::Ready(this.land(result))
     }
 }

@@ -99,15 +99,15 @@ impl<I: Iterator<Item: BatchItem>> Run<I> {
         match self.input_is {
             Input::Open => {}
             Input::Ended => return,
-            // What has come of the requests before the panic is still given out.
-            Input::Pulling => return self.end(),
+            // What was pulled before the panic is still worked on and given out.
+            Input::Pulling => {
+                self.submit();
+                return self.end();
+            }
         }
         let crew = &self.crew;
         let Started {
-            place,
-            belt,
-            window,
-            outgoing,
+            window, outgoing, ..
         } = self.started.get_or_insert_with(|| Started::new(crew));
         let free = window.saturating_sub(self.slots.len());
         if free < (*window / HANDFULS).max(1) {
@@ -130,17 +130,26 @@ impl<I: Iterator<Item: BatchItem>> Run<I> {
                 request: Box::new(request),
             });
         }
-        for (queue, jobs) in outgoing.iter_mut().enumerate() {
+        self.submit();
+        if ended {
+            self.end();
+        }
+    }
+
+    /// Has worked on what has been pulled.
+    fn submit(&mut self) {
+        let Some(started) = &mut self.started else {
+            return;
+        };
+        let (place, belt) = (&started.place, &started.belt);
+        for (queue, jobs) in started.outgoing.iter_mut().enumerate() {
             if jobs.is_empty() {
                 continue;
             }
-            match crew.staff(place, belt, queue, self.slots.len()) {
+            match self.crew.staff(place, belt, queue, self.slots.len()) {
                 Ok(()) => belt.submit(queue, jobs, BackendError::backend_closed),
                 Err(why) => belt.strand(jobs.drain(..), why),
             }
-        }
-        if ended {
-            self.end();
         }
     }
 

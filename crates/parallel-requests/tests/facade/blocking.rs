@@ -34,6 +34,15 @@ fn it_does_what_the_async_one_does() {
 }
 
 #[test]
+fn an_iterator_that_is_taken_into_a_runtime_goes_on() {
+    let backend = MemoryBackend::always(Answer::ok());
+    let outcomes = client(&backend).unwrap().stream([URL; 30]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let count = runtime.unwrap().block_on(async { outcomes.count() });
+    assert_eq!(count, 30);
+}
+
+#[test]
 fn dropping_the_iterator_cancels_the_rest() {
     let backend = MemoryBackend::always(Answer::ok());
     let client = client(&backend).unwrap();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use parallel_requests::{ErrorKind, ParallelRequests, RequestConfig};
 use pr_testkit::{Answer, MemoryBackend};
 use tokio::time::sleep;
@@ -95,6 +97,24 @@ async fn dropping_the_stream_cancels_and_frees_the_places() {
     client.get("http://h.example/end").await.unwrap();
     assert_eq!(pulled.load(Ordering::SeqCst), 2 * 5);
     assert_eq!(backend.counts().dropped, 5);
+}
+
+#[tokio::test]
+async fn what_was_pulled_before_a_panic_of_the_input_has_its_outcomes() {
+    let backend = MemoryBackend::always(Answer::ok());
+    let mut outcomes = client(&backend, 5).stream((0..5).map(|number| {
+        assert!(number < 3, "the input broke");
+        format!("http://h.example/{number}")
+    }));
+    let first = AssertUnwindSafe(outcomes.next()).catch_unwind().await;
+    assert!(first.is_err());
+    let mut indexes = Vec::new();
+    while let Some(outcome) = outcomes.next().await {
+        assert!(outcome.is_ok());
+        indexes.push(outcome.index);
+    }
+    indexes.sort_unstable();
+    assert_eq!(indexes, [0, 1, 2]);
 }
 
 #[tokio::test]

@@ -79,9 +79,8 @@ struct Run<H> {
     progress: Progress,
     history: Vec<Hop>,
     attempts: u32,
-    /// Whether an exchange of this request has been answered, or may have been acted upon. From then
-    /// on no error may say that nothing was sent.
-    reached: bool,
+    /// The most that has happened to any exchange of this request; no error may claim less.
+    fate: Delivery,
 }
 
 impl<H, B> Run<H>
@@ -104,7 +103,7 @@ where
             progress: Progress::new(),
             history: Vec::new(),
             attempts: 1,
-            reached: false,
+            fate: Delivery::NotSent,
         })
     }
 
@@ -228,9 +227,9 @@ where
         match &outcome {
             Ok(_) => {
                 self.progress.reach(Stage::ReadingBody);
-                self.reached = true;
+                self.fate = Delivery::Unknown;
             }
-            Err(error) => self.reached |= error.may_have_been_processed(),
+            Err(error) => self.fate = worse(self.fate, error.delivery()),
         }
         outcome
     }
@@ -276,11 +275,17 @@ where
         let error = error
             .with_backend(self.backend.name())
             .with_url(&self.request.url);
-        if self.reached {
-            error.with_delivery(Delivery::Unknown)
-        } else {
-            error
-        }
+        let delivery = worse(self.fate, error.delivery());
+        error.with_delivery(delivery)
+    }
+}
+
+/// The one of the two that rules out less.
+fn worse(one: Delivery, other: Delivery) -> Delivery {
+    match (one, other) {
+        (Delivery::NotSent, other) | (other, Delivery::NotSent) => other,
+        (Delivery::NotProcessed, Delivery::NotProcessed) => Delivery::NotProcessed,
+        _ => Delivery::Unknown,
     }
 }
 

@@ -49,6 +49,35 @@ async fn a_stale_connection_is_replaced_where_that_is_safe() {
 }
 
 #[tokio::test]
+async fn the_error_of_a_resend_claims_no_less_than_has_happened_before() {
+    for (before, after, claimed) in [
+        (
+            Delivery::NotProcessed,
+            Delivery::NotSent,
+            Delivery::NotProcessed,
+        ),
+        (
+            Delivery::NotSent,
+            Delivery::NotProcessed,
+            Delivery::NotProcessed,
+        ),
+        (Delivery::NotSent, Delivery::NotSent, Delivery::NotSent),
+        (Delivery::Unknown, Delivery::NotSent, Delivery::Unknown),
+    ] {
+        let backend = Scripted::at_once(move |number, _| {
+            Err(match number {
+                0 => stale(before),
+                _ => BackendError::new(ErrorKind::Connect, "nobody listens").with_delivery(after),
+            })
+        });
+        let error = backend.request("http://h.example/").await.unwrap_err();
+        assert_eq!(backend.seen().len(), 2);
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(error.delivery(), claimed, "{before:?}, then {after:?}");
+    }
+}
+
+#[tokio::test]
 async fn it_is_tried_a_few_times_more_and_no_more() {
     for delivery in [Delivery::NotSent, Delivery::NotProcessed] {
         let backend = Scripted::at_once(move |_, _| Err(stale(delivery)));

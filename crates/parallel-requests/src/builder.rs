@@ -110,8 +110,9 @@ impl ClientBuilder {
     ///
     /// Single requests, by [`get`](ParallelRequests::get) and [`send`](ParallelRequests::send), run
     /// on the Tokio runtime that they are sent from, because to have one request done elsewhere costs
-    /// more than it saves; from anywhere else they run on these threads. Connections stay with the runtime that they were made on, so that batches and
-    /// single requests may have connections of their own to the same host.
+    /// more than it saves; from anywhere else they run on these threads. Connections stay with the
+    /// runtime that they were made on, so that batches and single requests may have connections of
+    /// their own to the same host.
     ///
     /// The threads of the blocking backend are not counted here; see
     /// [`concurrency`](Self::concurrency).

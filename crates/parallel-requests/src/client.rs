@@ -18,9 +18,10 @@ use crate::{
 /// It holds one backend with its connections. Clones share it, and with it the limit of requests
 /// in flight; keep one and clone it, rather than make one for each task.
 ///
-/// It works on any executor, but for [`open`](Self::open). What is sent from a current-thread Tokio runtime runs right there;
-/// batches from anywhere else run on [threads of the client's own](ClientBuilder::threads), so that
-/// a connection and its requests never get into each other's way.
+/// It works on any executor, but for [`open`](Self::open). What is sent from a current-thread Tokio
+/// runtime runs right there; batches from anywhere else run on
+/// [threads of the client's own](ClientBuilder::threads), so that a connection and its requests never
+/// get into each other's way.
 ///
 /// Dropping the last clone closes every connection without waiting, and with it ends bodies that
 /// are still being read: keep the client for as long as you read. [`close`](Self::close) waits.

@@ -54,7 +54,8 @@ impl Session {
         &self.defaults
     }
 
-    /// As [`BackendExt::request`](crate::BackendExt::request), with the defaults applied. The future holds on to the backend by itself.
+    /// As [`BackendExt::request`](crate::BackendExt::request), with the defaults applied. The future
+    /// holds on to the backend by itself.
     pub fn request<R: Into<RequestConfig>>(
         &self,
         request: R,
@@ -64,7 +65,8 @@ impl Session {
         semantics::buffered(self.backend.clone(), request)
     }
 
-    /// As [`BackendExt::stream`](crate::BackendExt::stream), with the defaults applied. The future holds on to the backend by itself.
+    /// As [`BackendExt::stream`](crate::BackendExt::stream), with the defaults applied. The future
+    /// holds on to the backend by itself.
     pub fn stream<R: Into<RequestConfig>>(
         &self,
         request: R,

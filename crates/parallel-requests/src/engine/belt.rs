@@ -233,19 +233,18 @@ impl Belt {
             let receiver = done.receiver.as_ref();
             receiver.is_some_and(|receiver| receiver.will_wake(cx.waker()))
         };
+        let mut former = None;
         let mut done = self.done();
         if done.outcomes.is_empty() && !is_known(&done) {
+            // Wakers are the executor's code, which is neither run nor dropped under the lock.
             drop(done);
             let waker = cx.waker().clone();
             done = self.done();
-            let former = done.receiver.replace(waker);
-            if done.outcomes.is_empty() {
-                drop(done);
-                drop(former);
-                return Poll::Pending;
-            }
+            former = done.receiver.replace(waker);
         }
         if done.outcomes.is_empty() {
+            drop(done);
+            drop(former);
             return Poll::Pending;
         }
         // Back and forth, so that neither side has to make room anew.

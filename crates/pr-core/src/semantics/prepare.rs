@@ -93,7 +93,10 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     }
     for name in [header::AUTHORIZATION, header::COOKIE] {
         // Marked, they are shown nowhere and enter no compression table (RFC 7541, section 7.1.3).
-        if let Entry::Occupied(mut values) = headers.entry(name) {
+        // Looked for first, because to ask an empty table for an entry makes room for one.
+        if headers.contains_key(&name)
+            && let Entry::Occupied(mut values) = headers.entry(name)
+        {
             values
                 .iter_mut()
                 .for_each(|value| value.set_sensitive(true));

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::report::{Failure, Outcome, StepResult};
 use crate::shell::Shell;
 use crate::workspace::Workspace;
-use crate::{dependencies, examples, features, msrv, package, tidy};
+use crate::{dependencies, docs, examples, features, msrv, package, tidy};
 
 /// What the person asked for.
 #[derive(Args)]
@@ -36,7 +36,7 @@ struct Step {
 }
 
 /// Cheap and likely to fail first; whatever compiles comes after whatever only reads.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         about: "the code is formatted",
@@ -84,8 +84,13 @@ const STEPS: [Step; 12] = [
     },
     Step {
         name: "docs",
+        about: "the documents say what the code declares",
+        run: docs::check,
+    },
+    Step {
+        name: "rustdoc",
         about: "the API documentation builds without a warning",
-        run: docs,
+        run: rustdoc,
     },
     Step {
         name: "examples",
@@ -218,7 +223,7 @@ fn clippy(workspace: &Workspace) -> StepResult {
     )))
 }
 
-fn docs(workspace: &Workspace) -> StepResult {
+fn rustdoc(workspace: &Workspace) -> StepResult {
     Shell::cargo("doc --locked --workspace --no-deps --all-features")
         .env("RUSTDOCFLAGS", "-D warnings")
         .run(&workspace.root)?;

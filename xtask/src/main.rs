@@ -4,8 +4,10 @@
 mod bench;
 mod ci;
 mod dependencies;
+mod docs;
 mod examples;
 mod features;
+mod marks;
 mod msrv;
 mod package;
 mod report;
@@ -47,6 +49,8 @@ enum Command {
     Msrv,
     /// The documents' Rust examples, compiled and run
     Examples,
+    /// What the documents say that follows from the code: written anew, or checked
+    Docs(docs::Options),
     /// The packages that would be published
     Package,
     /// Our clients next to others, measured on this machine
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         Command::Features => alone(features::check(&workspace)),
         Command::Msrv => alone(msrv::check(&workspace)),
         Command::Examples => alone(examples::check(&workspace)),
+        Command::Docs(options) => docs::run(&options, &workspace),
         Command::Package => alone(package::check(&workspace)),
         Command::Bench(options) => bench::run(&options, &workspace),
         Command::Sizes(options) => sizes::run(&options, &workspace),

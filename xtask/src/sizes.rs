@@ -12,6 +12,7 @@ use clap::Args;
 
 use self::program::Program;
 use self::table::Row;
+use crate::marks;
 use crate::report::Failure;
 use crate::workspace::Workspace;
 
@@ -54,7 +55,7 @@ fn measure(options: &Options, workspace: &Workspace) -> Result<String, Failure> 
     if options.write {
         // Better now than after minutes of compiling.
         let document = fs::read_to_string(&path).map_err(unreadable)?;
-        table::replace(&document, "")?;
+        marks::replace(&document, "sizes", "")?;
     }
     let mut rows = Vec::new();
     for subject in SUBJECTS {
@@ -75,7 +76,7 @@ fn measure(options: &Options, workspace: &Workspace) -> Result<String, Failure> 
     let text = table::render(&rows, &table::machine()?);
     if options.write {
         let document = fs::read_to_string(&path).map_err(unreadable)?;
-        fs::write(&path, table::replace(&document, &text)?).map_err(unreadable)?;
+        fs::write(&path, marks::replace(&document, "sizes", &text)?).map_err(unreadable)?;
     }
     Ok(text)
 }

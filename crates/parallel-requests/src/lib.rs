@@ -39,6 +39,9 @@
 //! | `hyper` | HTTP/1.1, async |
 //! | `blocking` | HTTP/1.1 by ureq, on threads of its own |
 //! | `all` | the three of them |
+//! | `gzip`, `brotli`, `zstd` (default) | responses in those content codings, decoded; `gzip` brings `deflate` too |
+//! | `cookies` (default) | the jar that a client keeps cookies in |
+//! | `hickory` | `HickoryResolver`, which asks name servers itself, for [`resolver`](ClientBuilder::resolver) |
 //! | `serde` | requests, responses, errors and outcomes as JSON |
 //!
 //! Enabling a feature never changes what code does that [names](ClientBuilder::backend) its backend.
@@ -62,11 +65,17 @@ mod stack;
 
 /// The `http` crate, whose `Method`, `StatusCode`, `Version` and `HeaderMap` this API uses.
 pub use http;
+#[cfg(feature = "hickory")]
+pub use pr_connect::HickoryResolver;
 pub use pr_core::{
-    self, Backend, BackendError, Body, Capabilities, Capability, Certificate, Delivery, ErrorKind,
-    Hop, NormalizedResponse, Proxy, RequestConfig, Roots, StreamingResponse, TimeoutPhase, Timings,
-    TransportConfig, Warning,
+    self, AddressFilter, Backend, BackendError, Body, Capabilities, Capability, Certificate,
+    Delivery, DialTimings, DnsFailure, ErrorKind, Hop, Identity, Multipart, NormalizedResponse,
+    Part, Proxies, Proxy, RedirectAction, RedirectAttempt, RedirectPolicy, RequestConfig, Resolve,
+    ResolveError, Roots, StreamingResponse, TimeoutPhase, Timings, TlsConfig, TlsVersion,
+    TransportConfig, UserAgents, Warning,
 };
+#[cfg(feature = "cookies")]
+pub use pr_core::{Cookie, CookieJar};
 
 pub use self::{
     batch::{Batch, PartialFailure},
@@ -88,4 +97,20 @@ mod documentation {
 
     #[doc = include_str!("../../../docs/backends.md")]
     struct Backends;
+
+    #[doc = include_str!("../../../docs/requests.md")]
+    struct Requests;
+
+    #[doc = include_str!("../../../docs/responses.md")]
+    struct Responses;
+
+    #[cfg(feature = "cookies")]
+    #[doc = include_str!("../../../docs/redirects-and-cookies.md")]
+    struct RedirectsAndCookies;
+
+    #[doc = include_str!("../../../docs/proxies-and-tls.md")]
+    struct ProxiesAndTls;
+
+    #[doc = include_str!("../../../docs/timeouts-and-limits.md")]
+    struct TimeoutsAndLimits;
 }

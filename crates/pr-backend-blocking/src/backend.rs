@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use pr_core::{
-    Backend, BackendError, Capabilities, Capability, ErrorKind, ExchangeRequest, ExchangeResponse,
+    Backend, BackendError, Capabilities, Capability, ExchangeRequest, ExchangeResponse,
     OutgoingBody, Task, TransportConfig, Warnings,
 };
 use tokio::{runtime::Handle, sync::oneshot};
@@ -14,6 +14,7 @@ use crate::{
     dial::Dialer,
     error,
     exchange::{Exchange, Stop},
+    head::Limits,
     pool::Pool,
     threads::{Threads, Ticket},
     worker::Job,
@@ -25,6 +26,12 @@ const CAPABILITIES: Capabilities = Capabilities::of(&[
     Capability::StreamingUpload,
     Capability::ConnectionReuse,
     Capability::Tls,
+    Capability::Trailers,
+    Capability::ExpectContinue,
+    Capability::HttpProxy,
+    Capability::SocksProxy,
+    #[cfg(unix)]
+    Capability::UnixSocket,
     Capability::Network,
 ]);
 
@@ -46,23 +53,27 @@ const NAME: &str = "blocking";
 ///
 /// The future of an exchange does not need any particular runtime, or any feature of one: it only
 /// waits for the thread. [`BackendExt::request`](pr_core::BackendExt::request) needs Tokio's timers.
+/// Connections are dialed on a runtime of the backend's own, which exists from the first dial on and
+/// has no threads but those on which the system's resolver looks names up, as many as there may be
+/// of the others, named `pr-blocking-dns`. A custom [resolver](TransportConfig::resolver) is polled
+/// on it, and what that spawns there runs only while connections are dialed. Once a connection is
+/// open, no runtime has to do with it.
 ///
 /// # What ends when
 ///
 /// - Dropping the future of a request, or its body, frees the thread at once, whatever it waits
-///   for: the connection is shut down. While it is connecting, that takes up to 100 ms. While the
-///   system's resolver looks a name up, it takes until the resolver has answered, because nothing
-///   can interrupt it; and only then is a `connect_timeout` that has passed meanwhile noticed.
+///   for: dialing is given up, or the connection is shut down. A look-up by the system's resolver,
+///   which nothing can interrupt, goes on by itself, and answers whoever asks for the name next.
 /// - A body that is not read keeps its thread, which waits with at most 640 KiB of it.
 /// - [`close`](Backend::close) and dropping the backend end all of that, and drop the tasks;
-///   `close` waits for the threads and the tasks, a drop does not. A task that holds a handle of
-///   the backend keeps it from being dropped.
+///   `close` waits for the threads and the tasks, a drop does not. Neither waits for the system's
+///   resolver. A task that holds a handle of the backend keeps it from being dropped.
 ///
 /// # What it does not do
 ///
-/// It speaks neither HTTP/2 nor to proxies, and it drops trailer fields (RFC 9110, section 6.5),
-/// as ureq does. It sends a body that expects `100-continue` when the peer has been silent for a
-/// second (RFC 9110, section 10.1.1).
+/// It does not speak HTTP/2. It takes at most 128 header fields of a response, whatever
+/// [`max_header_fields`](TransportConfig::max_header_fields) says, as ureq does, and at most 16 KiB
+/// of trailer fields.
 ///
 /// ```
 /// use std::time::Duration;
@@ -88,9 +99,10 @@ impl BlockingBackend {
     }
 
     /// A backend with these settings. The ones that are about HTTP/2 mean nothing here,
-    /// and asking for it by prior knowledge leaves a [`Warning`](pr_core::Warning).
+    /// and asking for it by prior knowledge leaves a [`Warning`](pr_core::Warning). A
+    /// [`max_header_fields`](TransportConfig::max_header_fields) of more than 128 counts as 128.
     ///
-    /// Settings that cannot work are an error of kind [`Config`](ErrorKind::Config).
+    /// Settings that cannot work are an error of kind [`Config`](pr_core::ErrorKind::Config).
     #[expect(
         clippy::needless_pass_by_value,
         reason = "every backend takes its settings by value, and some keep them"
@@ -100,6 +112,7 @@ impl BlockingBackend {
         let routes = Routes {
             pool: Arc::new(Pool::new(&config)),
             dialer: Dialer::new(&config)?,
+            limits: Limits::new(&config),
         };
         Ok(Self {
             threads: Threads::new(config.max_threads, routes),
@@ -123,12 +136,6 @@ impl Backend for BlockingBackend {
     }
 
     async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
-        if request.key.proxy().is_some() {
-            return Err(BackendError::new(
-                ErrorKind::Unsupported,
-                "the blocking backend does not speak to proxies",
-            ));
-        }
         let exchange = Arc::new(Exchange::new(request.progress.clone()));
         let runtime = match request.body {
             OutgoingBody::Stream { .. } => Handle::try_current().ok(),

@@ -2,6 +2,8 @@
 
 use ureq::unversioned::transport::Buffers;
 
+use crate::{chunks::Chunks, exchange::Part};
+
 /// What has been read and not yet understood, and what is about to be written.
 ///
 /// There is one pair to a thread and not to a connection, so that idle connections take no memory
@@ -14,10 +16,10 @@ pub(crate) struct MessageBuffers {
     /// Whether what was last looked at could be used, so that what is left may be complete.
     progress: bool,
     output: Vec<u8>,
+    part: Part,
+    chunks: Option<Chunks>,
 }
 
-/// The longest response head, in bytes.
-pub(crate) const MAX_HEAD: usize = 64 << 10;
 /// What is read at a time, in bytes. A line of a body's framing has to fit into it.
 pub(crate) const INPUT: usize = 128 << 10;
 /// What is written at a time, in bytes. A longer header field gets as much as it needs.
@@ -31,8 +33,45 @@ impl MessageBuffers {
         self.consumed = 0;
         self.filled = 0;
         self.progress = false;
+        self.part = Part::Head;
+        self.chunks = None;
         resize(&mut self.input, INPUT);
         resize(&mut self.output, OUTPUT.max(longest_line));
+    }
+
+    /// Says what is read from now on.
+    pub(crate) fn turn_to(&mut self, part: Part) {
+        if self.part != part {
+            self.part = part;
+            self.chunks = (part == Part::Chunks).then(Chunks::default);
+        }
+    }
+
+    /// What has been found out about a chunked body by now.
+    pub(crate) fn chunks(&mut self) -> &mut Option<Chunks> {
+        &mut self.chunks
+    }
+
+    /// Where the rest of a head goes that may be as long as this; nowhere if it is already.
+    pub(crate) fn head_append_buf(&mut self, limit: usize) -> &mut [u8] {
+        let held = self.input().len();
+        self.make_room();
+        if self.filled == self.input.len() {
+            let longer = self.input.len().saturating_mul(2).min(limit);
+            self.input.resize(longer.max(self.filled), 0);
+        }
+        let free = &mut self.input[self.filled..];
+        let most = free.len().min(limit.saturating_sub(held));
+        &mut free[..most]
+    }
+
+    /// Puts something shorter in the place of the first so many bytes.
+    pub(crate) fn replace(&mut self, length: usize, by: &[u8]) {
+        if let Some(rest) = length.checked_sub(by.len()) {
+            self.input_consume(rest);
+            let start = self.consumed;
+            self.input[start..start + by.len()].copy_from_slice(by);
+        }
     }
 
     fn make_room(&mut self) {
@@ -74,7 +113,11 @@ impl Buffers for MessageBuffers {
 
     fn input_consume(&mut self, amount: usize) {
         self.progress = amount > 0;
-        self.consumed = self.filled.min(self.consumed + amount);
+        let end = self.filled.min(self.consumed + amount);
+        if let Some(chunks) = &mut self.chunks {
+            chunks.follow(&self.input[self.consumed..end]);
+        }
+        self.consumed = end;
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
@@ -87,6 +130,7 @@ impl Buffers for MessageBuffers {
     }
 
     fn can_use_input(&self) -> bool {
-        self.progress && self.consumed < self.filled
+        // Of a head, ureq sees only what has been looked at before.
+        self.part != Part::Head && self.progress && self.consumed < self.filled
     }
 }

@@ -3,58 +3,44 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
+use pr_connect::Forwarding;
 use pr_core::ConnectionInfo;
+use socket2::SockRef;
 
 use crate::{
     pool::Generation,
-    socket::{Socket, is_delay},
-    tls::TlsStream,
+    socket::{Shared, is_delay},
+    stream::Stream,
 };
 
 /// A connection, whether it is carrying an exchange or waits for its next one.
 pub(crate) struct Connection {
     stream: Stream,
-    id: u64,
-    remote_addr: Option<SocketAddr>,
+    info: ConnectionInfo,
+    forwarding: Option<Forwarding>,
     dialed: Instant,
     generation: Generation,
     /// Whether writes have a time limit.
     writes_impatiently: bool,
 }
 
-enum Stream {
-    Plain(Socket),
-    // Boxed because a TLS session is some hundred times the size of a socket.
-    Tls(Box<TlsStream>),
-}
-
 /// How long the peer may take nothing of a message before it is asked whether it has answered.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Connection {
-    pub(crate) fn plain(socket: Socket, generation: Generation) -> Self {
-        Self::over(Stream::Plain(socket), generation)
-    }
-
-    pub(crate) fn tls(stream: TlsStream, generation: Generation) -> Self {
-        Self::over(Stream::Tls(Box::new(stream)), generation)
-    }
-
-    fn over(stream: Stream, generation: Generation) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new(
+        stream: Stream,
+        info: ConnectionInfo,
+        forwarding: Option<Forwarding>,
+        generation: Generation,
+    ) -> Self {
         Self {
-            remote_addr: stream.socket().remote_addr(),
             stream,
-            id,
+            info,
+            forwarding,
             dialed: Instant::now(),
             generation,
             writes_impatiently: false,
@@ -62,7 +48,12 @@ impl Connection {
     }
 
     pub(crate) fn info(&self, reused: bool) -> ConnectionInfo {
-        ConnectionInfo::new(self.id, reused, self.remote_addr)
+        ConnectionInfo::new(self.info.id, reused, self.info.remote_addr)
+    }
+
+    /// Whether it leads to a proxy that forwards requests, and how those differ then.
+    pub(crate) fn forwarding(&self) -> Option<&Forwarding> {
+        self.forwarding.as_ref()
     }
 
     /// When it came into being.
@@ -78,8 +69,13 @@ impl Connection {
         matches!(self.stream, Stream::Tls(_))
     }
 
-    pub(crate) fn tcp(&self) -> &Arc<TcpStream> {
-        self.stream.socket().tcp()
+    /// What has to be shut down to end whatever the connection is waiting for.
+    pub(crate) fn socket(&self) -> &Shared {
+        self.stream.socket().shared()
+    }
+
+    fn settings(&self) -> SockRef<'_> {
+        self.stream.socket().settings()
     }
 
     /// Writes all of it.
@@ -94,7 +90,7 @@ impl Connection {
         go_on: impl FnMut(&mut Self) -> bool,
     ) -> Result<(), Unsent> {
         if !self.writes_impatiently {
-            let limited = self.tcp().set_write_timeout(Some(PATIENCE));
+            let limited = self.settings().set_write_timeout(Some(PATIENCE));
             limited.map_err(|cause| Unsent {
                 cause,
                 in_part: false,
@@ -144,7 +140,7 @@ impl Connection {
         limit: Option<Duration>,
     ) -> io::Result<usize> {
         if limit.is_some() {
-            self.tcp().set_read_timeout(limit)?;
+            self.settings().set_read_timeout(limit)?;
         }
         let outcome = loop {
             match self.stream.read(into) {
@@ -154,17 +150,17 @@ impl Connection {
             }
         };
         if limit.is_some() {
-            self.tcp().set_read_timeout(None)?;
+            self.settings().set_read_timeout(None)?;
         }
         outcome
     }
 
     /// The beginning of what the peer has sent and nobody has read yet. This does not wait.
     pub(crate) fn overhear(&mut self) -> io::Result<Overheard> {
-        self.tcp().set_nonblocking(true)?;
+        self.settings().set_nonblocking(true)?;
         let mut heard = Overheard::default();
         let outcome = self.stream.peek(&mut heard.bytes);
-        self.tcp().set_nonblocking(false)?;
+        self.settings().set_nonblocking(false)?;
         match outcome {
             Ok(length) => heard.length = length,
             Err(error) if is_delay(&error) => {}
@@ -182,61 +178,9 @@ impl Connection {
         }
         let nothing = |outcome: io::Result<usize>| outcome.is_err_and(|error| is_delay(&error));
         self.is_tls()
-            && self.tcp().set_nonblocking(true).is_ok()
+            && self.settings().set_nonblocking(true).is_ok()
             && nothing(self.stream.peek(&mut [0]))
-            && self.tcp().set_nonblocking(false).is_ok()
-    }
-}
-
-impl Stream {
-    fn socket(&self) -> &Socket {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.socket(),
-        }
-    }
-
-    fn socket_mut(&mut self) -> &mut Socket {
-        match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => stream.socket_mut(),
-        }
-    }
-
-    /// Whether all that has been taken from the socket has been read.
-    fn holds_nothing(&mut self) -> bool {
-        match self {
-            Self::Plain(_) => true,
-            Self::Tls(stream) => stream.holds_nothing(),
-        }
-    }
-
-    fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.tcp().peek(into),
-            Self::Tls(stream) => stream.peek(into),
-        }
-    }
-
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.read(into),
-            Self::Tls(stream) => stream.read(into),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
+            && self.settings().set_nonblocking(false).is_ok()
     }
 }
 
@@ -278,8 +222,8 @@ impl Overheard {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("id", &self.id)
-            .field("remote_addr", &self.remote_addr)
+            .field("info", &self.info)
+            .field("forwarding", &self.forwarding)
             .field("tls", &self.is_tls())
             .finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
-//! How ureq gets its connections: from our pool, or by our dialing.
+//! How an exchange gets its connection, from our pool or by dialing, and how ureq gets it then.
 
 use std::sync::Arc;
 
-use pr_core::{BackendError, Scheme, Stage};
+use pr_core::{BackendError, ConnectionKey, Stage};
 use ureq::{
     config::Config,
     http::Uri,
@@ -13,13 +13,8 @@ use ureq::{
 };
 
 use crate::{
-    connection::Connection,
-    desk::{Desk, Wanted},
-    dial::Dialer,
-    error,
-    exchange::Exchange,
-    pool::Pool,
-    transport::Carrier,
+    connection::Connection, desk::Desk, dial::Dialer, error, exchange::Exchange, head::Limits,
+    pool::Pool, transport::Carrier,
 };
 
 /// The ways to a connection, which all threads of a backend share.
@@ -27,16 +22,41 @@ use crate::{
 pub(crate) struct Routes {
     pub(crate) pool: Arc<Pool>,
     pub(crate) dialer: Dialer,
+    pub(crate) limits: Limits,
 }
 
-/// Gives ureq the connection that a thread's exchange needs.
+impl Routes {
+    /// A connection for this exchange; if `fresh`, one that has carried nothing yet.
+    pub(crate) fn connect(
+        &self,
+        key: &ConnectionKey,
+        fresh: bool,
+        exchange: &Exchange,
+    ) -> Result<Connection, BackendError> {
+        let rested = if fresh { None } else { self.pool.take(key) };
+        let reused = rested.is_some();
+        let connection = if let Some(rested) = rested {
+            let used = exchange.use_socket(rested.socket());
+            used.map_err(|why| error::stopped(why, exchange))?;
+            rested
+        } else {
+            exchange.reach(Stage::Connecting);
+            let generation = self.pool.generation();
+            self.dialer.dial(key, exchange, generation)?
+        };
+        exchange.found_connection(connection.info(reused));
+        Ok(connection)
+    }
+}
+
+/// Gives ureq the connection that lies on a thread's desk.
 #[derive(Debug)]
-pub(crate) struct RouteConnector {
+pub(crate) struct DeskConnector {
     pub(crate) routes: Arc<Routes>,
     pub(crate) desk: Arc<Desk>,
 }
 
-impl Connector for RouteConnector {
+impl Connector for DeskConnector {
     type Out = Carrier;
 
     fn connect(
@@ -45,38 +65,8 @@ impl Connector for RouteConnector {
         _: Option<()>,
     ) -> Result<Option<Carrier>, ureq::Error> {
         // Without an order there is no connection, which ureq turns into an error.
-        let Some(Wanted {
-            exchange,
-            key,
-            fresh,
-        }) = self.desk.take_wanted()
-        else {
-            return Ok(None);
-        };
-        let pool = &self.routes.pool;
-        let rested = if fresh { None } else { pool.take(&key) };
-        let reused = rested.is_some();
-        let connection = if let Some(rested) = rested {
-            used_by(&exchange, rested)
-        } else {
-            exchange.reach(Stage::Connecting);
-            let generation = pool.generation();
-            self.routes.dialer.dial(&key, &exchange, generation)
-        }
-        .map_err(|error| ureq::Error::Other(Box::new(error)))?;
-        // What ureq checks too, and calls a fault of ours.
-        debug_assert_eq!(connection.is_tls(), key.scheme() == Scheme::Https);
-        exchange.found_connection(connection.info(reused));
-        Ok(Some(Carrier::new(
-            connection, exchange, key, &self.desk, pool,
-        )))
-    }
-}
-
-fn used_by(exchange: &Exchange, connection: Connection) -> Result<Connection, BackendError> {
-    match exchange.use_socket(connection.tcp()) {
-        Ok(()) => Ok(connection),
-        Err(why) => Err(error::stopped(why, exchange)),
+        let order = self.desk.take_order();
+        Ok(order.map(|order| Carrier::new(order, &self.desk, &self.routes)))
     }
 }
 

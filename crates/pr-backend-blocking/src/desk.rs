@@ -7,36 +7,35 @@ use std::{
 
 use pr_core::ConnectionKey;
 
-use crate::{buffers::MessageBuffers, exchange::Exchange};
+use crate::{buffers::MessageBuffers, connection::Connection, exchange::Exchange};
 
 /// What lies between a thread and the ureq agents that it makes.
 ///
-/// ureq's connector gets a URI and settings; which exchange it is for, and what a connection must
-/// match to carry it, it finds here. Only one thread uses a desk, so its locks are never waited for.
+/// ureq's connector gets a URI and settings; which exchange it is for, and over which connection, it
+/// finds here. Only one thread uses a desk, so its locks are never waited for.
 #[derive(Default)]
 pub(crate) struct Desk {
-    wanted: Mutex<Option<Wanted>>,
+    order: Mutex<Option<Order>>,
     buffers: Mutex<MessageBuffers>,
 }
 
-/// The connection that an exchange needs.
-pub(crate) struct Wanted {
+/// An exchange and the connection that is to carry it.
+pub(crate) struct Order {
+    pub(crate) connection: Connection,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) key: ConnectionKey,
-    /// Only one that has carried nothing yet will do.
-    pub(crate) fresh: bool,
 }
 
 impl Desk {
     /// Lays out what the next exchange needs. `longest_line` is that of its request's head.
-    pub(crate) fn prepare(&self, wanted: Wanted, longest_line: usize) {
+    pub(crate) fn prepare(&self, order: Order, longest_line: usize) {
         lock(&self.buffers).prepare(longest_line);
-        *lock(&self.wanted) = Some(wanted);
+        *lock(&self.order) = Some(order);
     }
 
     /// Takes what the exchange needs; once.
-    pub(crate) fn take_wanted(&self) -> Option<Wanted> {
-        lock(&self.wanted).take()
+    pub(crate) fn take_order(&self) -> Option<Order> {
+        lock(&self.order).take()
     }
 
     pub(crate) fn take_buffers(&self) -> MessageBuffers {

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::Stream;
+use http::HeaderMap;
 use pr_core::{BackendError, Frame};
 use tokio::sync::mpsc;
 use ureq::BodyReader;
@@ -30,14 +31,16 @@ pub(crate) struct Download {
     /// How many bytes are still to come, if the head said so.
     left: Option<u64>,
     is_chunked: bool,
+    /// How many trailer fields there may be.
+    max_trailers: usize,
 }
 
 /// What a read has brought.
 pub(crate) enum Piece {
     /// Some of the body, or none if nothing had arrived.
     More(Bytes),
-    /// The rest of it.
-    Last(Bytes),
+    /// The rest of it, and what follows it.
+    Last(Bytes, Option<Box<HeaderMap>>),
 }
 
 /// The size of a piece, in bytes.
@@ -46,12 +49,18 @@ const PIECE: usize = 128 << 10;
 const WAITING: usize = 2;
 
 impl Download {
-    pub(crate) fn new(body: ureq::Body, is_chunked: bool, exchange: Arc<Exchange>) -> Self {
+    pub(crate) fn new(
+        body: ureq::Body,
+        is_chunked: bool,
+        max_trailers: usize,
+        exchange: Arc<Exchange>,
+    ) -> Self {
         Self {
             left: body.content_length(),
             reader: body.into_reader(),
             exchange,
             is_chunked,
+            max_trailers,
         }
     }
 
@@ -84,10 +93,7 @@ impl Download {
                 filled..PIECE
             };
             match self.reader.read(&mut scratch[room]) {
-                Ok(0) => {
-                    self.check_end()?;
-                    break true;
-                }
+                Ok(0) => break true,
                 Ok(count) => {
                     filled += count;
                     self.left = self.left.map(|left| left.saturating_sub(count as u64));
@@ -102,20 +108,23 @@ impl Download {
         };
         let piece = Bytes::copy_from_slice(&scratch[..filled]);
         Ok(if ended {
-            Piece::Last(piece)
+            Piece::Last(piece, self.trailers()?)
         } else {
             Piece::More(piece)
         })
     }
 
-    /// A chunked body ends before its connection does. ureq is content with the last chunk, without
-    /// the empty line that says that no trailer fields are missing.
-    fn check_end(&self) -> Result<(), BackendError> {
+    /// What has come after the last chunk. A chunked body ends before its connection does: ureq is
+    /// content with the last chunk, without the empty line that says that no fields are missing.
+    fn trailers(&self) -> Result<Option<Box<HeaderMap>>, BackendError> {
         if self.is_chunked && self.exchange.has_peer_ended() {
             let cause = std::io::ErrorKind::UnexpectedEof.into();
             return Err(error::of_body(cause, &self.exchange));
         }
-        Ok(())
+        match self.exchange.trailers() {
+            Some(trailers) => trailers.parse(self.max_trailers),
+            None => Ok(None),
+        }
     }
 
     /// Reads on and hands over, at the consumer's pace, until the end or until nobody wants more.
@@ -169,6 +178,7 @@ pub(crate) struct Frames {
     first: Option<Bytes>,
     pieces: mpsc::Receiver<Item>,
     ended: bool,
+    trailers: Option<Box<HeaderMap>>,
     exchange: Arc<Exchange>,
 }
 
@@ -180,6 +190,7 @@ impl Frames {
             first: (!first.is_empty()).then_some(first),
             pieces,
             ended: false,
+            trailers: None,
             exchange,
         };
         (sender, frames)
@@ -194,13 +205,20 @@ impl Stream for Frames {
             return Poll::Ready(Some(Ok(Frame::Data(first))));
         }
         if self.ended {
-            return Poll::Ready(None);
+            let trailers = self.trailers.take();
+            return Poll::Ready(trailers.map(|trailers| Ok(Frame::Trailers(*trailers))));
         }
         let item = ready!(self.pieces.poll_recv(cx));
         self.ended = !matches!(item, Some(Ok(Piece::More(_))));
         Poll::Ready(match item {
-            Some(Ok(Piece::Last(piece))) if piece.is_empty() => None,
-            Some(Ok(Piece::More(piece) | Piece::Last(piece))) => Some(Ok(Frame::Data(piece))),
+            Some(Ok(Piece::Last(piece, trailers))) if piece.is_empty() => {
+                trailers.map(|trailers| Ok(Frame::Trailers(*trailers)))
+            }
+            Some(Ok(Piece::Last(piece, trailers))) => {
+                self.trailers = trailers;
+                Some(Ok(Frame::Data(piece)))
+            }
+            Some(Ok(Piece::More(piece))) => Some(Ok(Frame::Data(piece))),
             Some(Err(error)) => Some(Err(error)),
             // The thread has gone without a word: stopped, or by a panic.
             None => Some(Err(match self.exchange.stopped() {

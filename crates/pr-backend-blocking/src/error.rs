@@ -1,13 +1,14 @@
 //! What goes wrong, in the terms of [`BackendError`], which every backend shares.
 
-use std::{error::Error as StdError, io, time::Duration};
+use std::{error::Error as StdError, io};
 
-use pr_core::{BackendError, BoxError, Delivery, ErrorKind, TimeoutPhase};
+use pr_core::{BackendError, BoxError, Delivery, ErrorKind};
 use pr_tls::handshake_error;
 
 use crate::{
-    buffers::{INPUT, MAX_HEAD},
+    buffers::INPUT,
     exchange::{Exchange, Stop},
+    informational::MOST_FIELDS,
 };
 
 /// What an exchange was doing when it failed.
@@ -32,10 +33,10 @@ pub(crate) fn of_ureq(error: ureq::Error, moment: Moment, exchange: &Exchange) -
         ureq::Error::BodyStalled => {
             return lost(io::ErrorKind::UnexpectedEof.into(), moment, exchange);
         }
-        ureq::Error::LargeResponseHeader(..) => match moment {
+        ureq::Error::LargeResponseHeader(_, limit) => match moment {
             Moment::Head => BackendError::new(
                 ErrorKind::Limit,
-                format!("the response's head is longer than {} KiB", MAX_HEAD >> 10),
+                format!("the response's head is longer than {limit} bytes"),
             ),
             Moment::Body => BackendError::new(
                 ErrorKind::Limit,
@@ -47,10 +48,7 @@ pub(crate) fn of_ureq(error: ureq::Error, moment: Moment, exchange: &Exchange) -
         },
         // The only one of ureq-proto's errors that is a limit; its type has no name here.
         ureq::Error::Protocol(cause) if format!("{cause:?}") == "HttpParseTooManyHeaders" => {
-            BackendError::new(
-                ErrorKind::Limit,
-                "the response has more than 128 header fields",
-            )
+            return too_many_fields(MOST_FIELDS);
         }
         ureq::Error::Protocol(cause) if unsent => BackendError::new(
             ErrorKind::Input,
@@ -144,31 +142,28 @@ pub(crate) fn panicked(delivery: Delivery) -> BackendError {
     .with_delivery(delivery)
 }
 
-pub(crate) fn not_resolved(cause: io::Error) -> BackendError {
-    BackendError::new(ErrorKind::Dns, "the host's name could not be resolved").with_source(cause)
-}
-
-pub(crate) fn not_connected(cause: io::Error) -> BackendError {
-    let message = match cause.kind() {
-        io::ErrorKind::TimedOut => {
-            return BackendError::timeout(
-                TimeoutPhase::Connect,
-                "the peer did not answer the TCP connection",
-            )
-            .with_source(cause);
-        }
-        io::ErrorKind::ConnectionRefused => "the connection was refused",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "the peer cannot be reached from here"
-        }
-        _ => "the TCP connection failed",
-    };
-    BackendError::new(ErrorKind::Connect, message).with_source(cause)
-}
-
-pub(crate) fn connect_timeout(limit: Duration, part: &str) -> BackendError {
-    BackendError::timeout(
-        TimeoutPhase::Connect,
-        format!("the connect timeout of {limit:?} passed during {part}"),
+pub(crate) fn too_many_fields(limit: usize) -> BackendError {
+    BackendError::new(
+        ErrorKind::Limit,
+        format!("the response has more than {limit} header fields"),
     )
+}
+
+pub(crate) fn too_many_informational(limit: usize) -> BackendError {
+    BackendError::new(
+        ErrorKind::Limit,
+        format!("more than {limit} informational responses came before the final one"),
+    )
+}
+
+/// The error of a connection that cannot be taken from the runtime on which it was dialed.
+pub(crate) fn not_taken(cause: io::Error) -> BackendError {
+    BackendError::new(ErrorKind::Connect, "the connection cannot be used").with_source(cause)
+}
+
+/// The error of a backend that cannot dial at all.
+pub(crate) fn no_runtime(cause: io::Error) -> BackendError {
+    BackendError::new(ErrorKind::Other, "dialing could not be prepared")
+        .with_source(cause)
+        .with_delivery(Delivery::NotSent)
 }

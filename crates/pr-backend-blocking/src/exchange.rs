@@ -3,16 +3,21 @@
 
 use std::{
     fmt,
-    net::{Shutdown, TcpStream},
+    net::Shutdown,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Context, Poll},
 };
 
 use futures::{executor::block_on, future::poll_fn, task::AtomicWaker};
-use pr_core::{ConnectionInfo, Delivery, Progress, Stage};
+use pr_core::{ConnectionInfo, Delivery, DialTimings, Progress, Stage};
+
+use crate::{
+    chunks::Trailers,
+    socket::{self, Shared},
+};
 
 /// One exchange, seen from both sides.
 ///
@@ -29,12 +34,26 @@ pub(crate) struct Exchange {
     peer_is_deaf: AtomicBool,
     must_not_wait: AtomicBool,
     peer_ended: AtomicBool,
+    part: AtomicU8,
+    trailers: OnceLock<Trailers>,
+}
+
+/// Which part of the response is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Part {
+    #[default]
+    Head,
+    /// A body in the chunked coding.
+    Chunks,
+    /// Any other body.
+    Body,
 }
 
 /// What an exchange holds that has to be shut down when it is stopped.
 enum Hold {
     Nothing,
-    Socket(Arc<TcpStream>),
+    Socket(Shared),
     Stopped(Stop),
 }
 
@@ -58,6 +77,8 @@ impl Exchange {
             peer_is_deaf: AtomicBool::new(false),
             must_not_wait: AtomicBool::new(false),
             peer_ended: AtomicBool::new(false),
+            part: AtomicU8::new(Part::Head as u8),
+            trailers: OnceLock::new(),
         }
     }
 
@@ -67,6 +88,14 @@ impl Exchange {
         let hold = self.hold();
         if !matches!(&*hold, Hold::Stopped(_)) {
             self.progress.reach(stage);
+        }
+    }
+
+    /// Says what it took to open the connection.
+    pub(crate) fn dialed(&self, timings: DialTimings) {
+        let hold = self.hold();
+        if !matches!(&*hold, Hold::Stopped(_)) {
+            self.progress.dialed(timings);
         }
     }
 
@@ -81,7 +110,7 @@ impl Exchange {
             Hold::Stopped(_) => return,
             // Under the lock, so that the thread cannot give the connection to another exchange
             // before. An error means that the socket is closed already.
-            Hold::Socket(socket) => drop(socket.shutdown(Shutdown::Both)),
+            Hold::Socket(socket) => drop(socket::settings(socket).shutdown(Shutdown::Both)),
             Hold::Nothing => {}
         }
         *hold = Hold::Stopped(why);
@@ -98,7 +127,7 @@ impl Exchange {
     }
 
     /// The thread uses this socket from now on.
-    pub(crate) fn use_socket(&self, socket: &Arc<TcpStream>) -> Result<(), Stop> {
+    pub(crate) fn use_socket(&self, socket: &Shared) -> Result<(), Stop> {
         let mut hold = self.hold();
         if let Hold::Stopped(why) = &*hold {
             return Err(*why);
@@ -117,18 +146,27 @@ impl Exchange {
         true
     }
 
-    /// Blocks this thread until `poll` is ready or the exchange is stopped.
-    pub(crate) fn wait_for<T>(
+    /// Waits until `poll` is ready or the exchange is stopped.
+    pub(crate) async fn unless_stopped<T>(
         &self,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Result<T, Stop> {
-        block_on(poll_fn(|cx| {
+        poll_fn(|cx| {
             self.waiter.register(cx.waker());
             match self.stopped() {
                 Some(why) => Poll::Ready(Err(why)),
                 None => poll(cx).map(Ok),
             }
-        }))
+        })
+        .await
+    }
+
+    /// The same, blocking this thread.
+    pub(crate) fn wait_for<T>(
+        &self,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Result<T, Stop> {
+        block_on(self.unless_stopped(poll))
     }
 
     /// Which connection carries the exchange; the default before there is one.
@@ -180,6 +218,31 @@ impl Exchange {
 
     pub(crate) fn set_peer_ended(&self) {
         self.peer_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Which part of the response is read.
+    pub(crate) fn part(&self) -> Part {
+        match self.part.load(Ordering::Relaxed) {
+            0 => Part::Head,
+            1 => Part::Chunks,
+            _ => Part::Body,
+        }
+    }
+
+    /// The head has been read.
+    pub(crate) fn begin_body(&self, is_chunked: bool) {
+        let part = if is_chunked { Part::Chunks } else { Part::Body };
+        self.part.store(part as u8, Ordering::Relaxed);
+    }
+
+    /// What has followed the last chunk; the default if nothing has, or before it.
+    pub(crate) fn trailers(&self) -> Option<&Trailers> {
+        self.trailers.get()
+    }
+
+    pub(crate) fn found_trailers(&self, trailers: Trailers) {
+        // A body ends once.
+        let _ = self.trailers.set(trailers);
     }
 
     fn hold(&self) -> MutexGuard<'_, Hold> {

@@ -1,14 +1,43 @@
-//! Which response heads are refused although ureq would take them.
+//! Which response heads are refused although ureq would take them, and how large they may be.
 
 use http::{HeaderMap, StatusCode, Version, header};
-use pr_core::{BackendError, ErrorKind};
+use pr_core::{BackendError, ErrorKind, TransportConfig};
 
-/// Refuses a head whose meaning is in doubt, with kind [`Protocol`](ErrorKind::Protocol).
+use crate::{error, informational::MOST_FIELDS};
+
+/// How much a peer may say before the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The length of a head, in bytes.
+    pub(crate) head: usize,
+    /// The number of header fields.
+    pub(crate) fields: usize,
+    /// The number of informational responses.
+    pub(crate) informational: usize,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &TransportConfig) -> Self {
+        Self {
+            head: config.max_head_size,
+            // ureq takes no more.
+            fields: config.max_header_fields.min(MOST_FIELDS),
+            informational: config.max_informational,
+        }
+    }
+}
+
+/// Refuses a head with too many fields, with kind [`Limit`](ErrorKind::Limit), and one whose meaning
+/// is in doubt, with kind [`Protocol`](ErrorKind::Protocol).
 pub(crate) fn check(
     status: StatusCode,
     version: Version,
     headers: &HeaderMap,
+    limits: Limits,
 ) -> Result<(), BackendError> {
+    if headers.len() > limits.fields {
+        return Err(error::too_many_fields(limits.fields));
+    }
     let refuse = |why| Err(BackendError::new(ErrorKind::Protocol, why));
     if status == StatusCode::SWITCHING_PROTOCOLS {
         // RFC 9110, section 15.2.2.

@@ -24,9 +24,12 @@
 //!   out through ureq, answers with the response's head, and reads the body into a small channel.
 //! - A thread that has answered polls whatever spawned tasks that has woken, and then takes the job
 //!   that they have queued meanwhile. Where the caller is such a task, no other thread is woken.
-//! - ureq writes and reads HTTP/1.1. Connections come from our own pool or are dialed by us, with
-//!   the same TLS and the same errors as on every other backend; ureq's redirects, cookies,
-//!   decoding, proxies, TLS and pool are not used.
+//! - A connection comes from our own pool, or is dialed by [`pr_connect`] as on every other backend:
+//!   the thread blocks on that in a runtime which all threads share. What it gets is a blocking
+//!   socket and the TLS sessions over it, with which the runtime has nothing to do any more.
+//! - ureq writes and reads HTTP/1.1 over it; its redirects, cookies, decoding, proxies, TLS and pool
+//!   are not used. What it does not do is done underneath, where every byte goes through: targets in
+//!   absolute form, informational responses, trailers.
 //! - Whoever drops a future or a body shuts down the socket that the thread is using.
 //!
 //! A crate that is built into the same program may turn on features of ureq. What ureq then decodes
@@ -35,6 +38,7 @@
 
 mod backend;
 mod buffers;
+mod chunks;
 mod connection;
 mod connector;
 mod desk;
@@ -42,12 +46,14 @@ mod dial;
 mod download;
 mod error;
 mod exchange;
+mod forward;
 mod head;
+mod informational;
 mod life;
 mod pool;
-mod race;
 mod socket;
 mod spare;
+mod stream;
 mod tasks;
 mod threads;
 mod tls;

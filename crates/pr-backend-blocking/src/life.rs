@@ -202,7 +202,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::{connector::Routes, dial::Dialer, exchange::Exchange, pool::Pool};
+    use crate::{connector::Routes, dial::Dialer, exchange::Exchange, head::Limits, pool::Pool};
 
     /// How long a test waits for what is bound to happen.
     const BOUND: Duration = Duration::from_secs(20);
@@ -211,6 +211,7 @@ mod tests {
         let routes = Routes {
             pool: Arc::new(Pool::new(config)),
             dialer: Dialer::new(config).unwrap(),
+            limits: Limits::new(config),
         };
         Threads::new(4, routes)
     }

@@ -1,37 +1,79 @@
-//! A TCP connection that one thread uses and another may shut down.
+//! A socket that one thread uses and another may shut down, over TCP or of Unix.
 
 use std::{
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{self, IoSlice, Read, Write},
     sync::Arc,
 };
 
-/// A TCP socket with blocking reads and writes, which knows whether it has been written to.
+use socket2::SockRef;
+
+/// The part of a socket that its user shares with whoever may shut it down.
+pub(crate) type Shared = Arc<pr_connect::Socket>;
+
+/// A socket with blocking reads and writes, which knows whether it has been written to.
 pub(crate) struct Socket {
-    tcp: Arc<TcpStream>,
+    shared: Shared,
     has_written: bool,
+    /// What has been looked at and is still to be read. Only TCP has a call for that.
+    ahead: Vec<u8>,
+}
+
+/// The same call on whichever socket it is.
+macro_rules! each {
+    ($shared:expr, $socket:ident => $call:expr) => {
+        match $shared {
+            pr_connect::Socket::Tcp($socket) => $call,
+            #[cfg(unix)]
+            pr_connect::Socket::Unix($socket) => $call,
+        }
+    };
+}
+
+/// Its settings, which are the same for all.
+pub(crate) fn settings(shared: &pr_connect::Socket) -> SockRef<'_> {
+    each!(shared, socket => SockRef::from(socket))
 }
 
 impl Socket {
-    pub(crate) fn new(tcp: Arc<TcpStream>) -> Self {
+    pub(crate) fn new(socket: pr_connect::Socket) -> Self {
         Self {
-            tcp,
+            shared: Arc::new(socket),
             has_written: false,
+            ahead: Vec::new(),
         }
     }
 
-    pub(crate) fn tcp(&self) -> &Arc<TcpStream> {
-        &self.tcp
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
-    pub(crate) fn remote_addr(&self) -> Option<SocketAddr> {
-        self.tcp.peer_addr().ok()
+    pub(crate) fn settings(&self) -> SockRef<'_> {
+        settings(&self.shared)
     }
 
     /// Whether the peer has neither said anything that has not been read, nor left. This takes one
     /// system call where the system has a way to say "do not wait" for just that one.
     pub(crate) fn is_silent(&self) -> bool {
-        look(&self.tcp).is_err_and(|error| is_delay(&error))
+        self.ahead.is_empty() && look(&self.shared).is_err_and(|error| is_delay(&error))
+    }
+
+    /// Reads the beginning of what has come and has not been read, and leaves it to be read. The
+    /// socket must not block.
+    pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let known = self.ahead.len().min(into.len());
+        let (beginning, rest) = into.split_at_mut(known);
+        beginning.copy_from_slice(&self.ahead[..known]);
+        if rest.is_empty() {
+            return Ok(known);
+        }
+        match each!(&*self.shared, socket => (&mut &*socket).read(rest)) {
+            Ok(more) => {
+                self.ahead.extend_from_slice(&rest[..more]);
+                Ok(known + more)
+            }
+            Err(error) if known > 0 && is_delay(&error) => Ok(known),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether anything has been written since this was asked last.
@@ -42,13 +84,25 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        (&*self.tcp).read(into)
+        if self.ahead.is_empty() {
+            return each!(&*self.shared, socket => (&mut &*socket).read(into));
+        }
+        let count = self.ahead.len().min(into.len());
+        into[..count].copy_from_slice(&self.ahead[..count]);
+        self.ahead.drain(..count);
+        Ok(count)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = (&*self.tcp).write(bytes)?;
+        let written = each!(&*self.shared, socket => (&mut &*socket).write(bytes))?;
+        self.has_written |= written > 0;
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = each!(&*self.shared, socket => (&mut &*socket).write_vectored(bytes))?;
         self.has_written |= written > 0;
         Ok(written)
     }
@@ -60,17 +114,19 @@ impl Write for Socket {
 
 /// Looks for a byte without waiting for it, and leaves it there.
 #[cfg(unix)]
-fn look(tcp: &TcpStream) -> io::Result<usize> {
+fn look(shared: &pr_connect::Socket) -> io::Result<usize> {
     let mut byte = [std::mem::MaybeUninit::uninit()];
-    socket2::SockRef::from(tcp).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+    settings(shared).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
 }
 
 /// Looks for a byte without waiting for it, and leaves it there.
 #[cfg(not(unix))]
-fn look(tcp: &TcpStream) -> io::Result<usize> {
-    tcp.set_nonblocking(true)?;
-    let seen = tcp.peek(&mut [0]);
-    tcp.set_nonblocking(false)?;
+fn look(shared: &pr_connect::Socket) -> io::Result<usize> {
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    let socket = settings(shared);
+    socket.set_nonblocking(true)?;
+    let seen = socket.peek(&mut byte);
+    socket.set_nonblocking(false)?;
     seen
 }
 

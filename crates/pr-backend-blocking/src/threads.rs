@@ -164,11 +164,14 @@ impl Threads {
             exchange.stop(Stop::Closed);
         }
         self.routes.pool.close();
+        self.routes.dialer.close();
     }
 
-    /// Closes the connections that are idle, and those in use when their exchanges have ended.
+    /// Closes the connections that are idle, and those in use when their exchanges have ended, and
+    /// forgets where names lead.
     pub(crate) fn reset_connections(&self) {
         self.routes.pool.reset();
+        self.routes.dialer.forget_names();
     }
 
     /// Waits for the end of every thread and every task. To be called after

@@ -1,10 +1,10 @@
-//! TLS over a socket, with reading and writing kept apart.
+//! TLS over another stream, with reading and writing kept apart.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use rustls::ClientConnection;
 
-use crate::socket::Socket;
+use crate::stream::Stream;
 
 /// A TLS connection whose handshake is done.
 ///
@@ -13,26 +13,27 @@ use crate::socket::Socket;
 /// answer, nor must one that says nothing keep us from writing.
 pub(crate) struct TlsStream {
     session: ClientConnection,
-    socket: Socket,
+    below: Stream,
 }
 
 impl TlsStream {
-    pub(crate) fn new(session: ClientConnection, socket: Socket) -> Self {
-        Self { session, socket }
+    pub(crate) fn new(session: ClientConnection, below: Stream) -> Self {
+        Self { session, below }
     }
 
-    pub(crate) fn socket(&self) -> &Socket {
-        &self.socket
+    pub(crate) fn below(&self) -> &Stream {
+        &self.below
     }
 
-    pub(crate) fn socket_mut(&mut self) -> &mut Socket {
-        &mut self.socket
+    pub(crate) fn below_mut(&mut self) -> &mut Stream {
+        &mut self.below
     }
 
-    /// Whether all that the session has taken from the socket has been read, and it has not ended.
+    /// Whether all that has been taken from the socket has been read, and no session has ended.
     pub(crate) fn holds_nothing(&mut self) -> bool {
         let held = self.session.reader().fill_buf().map(drop);
         held.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            && self.below.holds_nothing()
     }
 
     /// Reads what the reader may see and the peer has not been asked for yet, up to the length of
@@ -51,10 +52,10 @@ impl TlsStream {
         }
     }
 
-    /// Takes what has arrived at the socket into the session.
+    /// Takes what has arrived below into the session.
     fn fetch(&mut self) -> io::Result<()> {
         // At the end of the connection nothing is read; the session knows then that it ended.
-        self.session.read_tls(&mut self.socket)?;
+        self.session.read_tls(&mut self.below)?;
         let outcome = self.session.process_new_packets();
         outcome
             .map(drop)
@@ -83,12 +84,19 @@ impl Write for TlsStream {
         self.session.writer().write(bytes)
     }
 
+    /// Writes as much as one layer of TLS over another has to say at a time.
+    fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.flush()?;
+        self.session.writer().write_vectored(bytes)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
-            if self.session.write_tls(&mut self.socket)? == 0 {
+            if self.session.write_tls(&mut self.below)? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
-        Ok(())
+        // A session below has kept what it was given.
+        self.below.flush()
     }
 }

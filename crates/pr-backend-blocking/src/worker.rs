@@ -6,8 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, header};
-use pr_core::{BackendError, ExchangeRequest, ExchangeResponse, IncomingBody, OutgoingBody, Stage};
+use pr_core::{
+    BackendError, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, OutgoingBody, Stage,
+};
 use tokio::{runtime::Handle, sync::oneshot};
 use ureq::{
     Agent, SendBody,
@@ -16,13 +19,12 @@ use ureq::{
 };
 
 use crate::{
-    buffers::MAX_HEAD,
-    connector::{NoResolver, RouteConnector, Routes},
-    desk::{Desk, Wanted},
+    connector::{DeskConnector, NoResolver, Routes},
+    desk::{Desk, Order},
     download::{Download, Frames, Item, Piece, PieceSender},
     error::{self, Moment},
     exchange::Exchange,
-    head,
+    head::{self, Limits},
     upload::Upload,
 };
 
@@ -70,8 +72,8 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(routes: Arc<Routes>) -> Self {
         Self {
+            config: config(routes.limits),
             routes,
-            config: config(),
             desk: Arc::default(),
             scratch: Vec::new(),
         }
@@ -105,8 +107,12 @@ impl Worker {
         exchange.reach(Stage::ReadingBody);
         let length = download.length();
         let (first, failure) = match download.read_arrived(&mut self.scratch) {
-            Ok(Piece::Last(whole)) => {
-                return Some(LastWord::Reply(reply, Ok(head.with_body(whole))));
+            Ok(Piece::Last(whole, trailers)) => {
+                let response = match trailers {
+                    None => head.with_body(whole),
+                    Some(trailers) => with_trailers(head, whole, *trailers),
+                };
+                return Some(LastWord::Reply(reply, Ok(response)));
             }
             Ok(Piece::More(first)) => (first, None),
             Err(error) => (Bytes::new(), Some(error)),
@@ -128,7 +134,7 @@ impl Worker {
     /// An agent for one exchange. It has nothing to remember: where another crate of the program
     /// turns ureq's `cookies` feature on, an agent keeps cookies and sends them unasked.
     fn agent(&self) -> Agent {
-        let connector = RouteConnector {
+        let connector = DeskConnector {
             routes: Arc::clone(&self.routes),
             desk: Arc::clone(&self.desk),
         };
@@ -142,30 +148,45 @@ impl Worker {
         exchange: &Arc<Exchange>,
         runtime: Option<Handle>,
     ) -> Result<(ExchangeResponse, Download), BackendError> {
+        let limits = self.routes.limits;
+        let body = match request.body {
+            OutgoingBody::Stream {
+                stream,
+                length: Some(0),
+            } => {
+                Upload::new(stream, Some(0), exchange, runtime.clone()).expect_nothing()?;
+                OutgoingBody::Empty
+            }
+            OutgoingBody::Full(bytes) if bytes.is_empty() => OutgoingBody::Empty,
+            body => body,
+        };
+        let connection = self
+            .routes
+            .connect(&request.key, request.fresh_connection, exchange)?;
+
         let mut head = Request::new(());
         *head.method_mut() = request.method;
         *head.uri_mut() = request.uri;
         *head.headers_mut() = request.headers;
-        let wanted = Wanted {
+        if let Some(forwarding) = connection.forwarding() {
+            forwarding.authorize(head.headers_mut());
+        }
+        let order = Order {
+            connection,
             exchange: Arc::clone(exchange),
             key: request.key,
-            fresh: request.fresh_connection,
         };
-        self.desk.prepare(wanted, longest_line(&head));
+        self.desk.prepare(order, longest_line(&head));
 
         let agent = self.agent();
-        let outcome = match request.body {
-            body if body.content_length() == Some(0) => {
-                if let OutgoingBody::Stream { stream, length } = body {
-                    Upload::new(stream, length, exchange, runtime).expect_nothing()?;
-                }
+        let outcome = match body {
+            OutgoingBody::Empty => {
                 if expects_content(head.method()) {
                     head.headers_mut()
                         .insert(header::CONTENT_LENGTH, HeaderValue::from(0));
                 }
                 agent.run(head)
             }
-            OutgoingBody::Empty => agent.run(head),
             OutgoingBody::Full(bytes) => agent.run(head.map(|()| &bytes[..])),
             OutgoingBody::Stream { stream, length } => {
                 // Without this header, ureq uses the chunked coding.
@@ -181,26 +202,41 @@ impl Worker {
                 outcome
             }
         };
+        // If ureq has refused the request, nobody has taken the connection.
+        drop(self.desk.take_order());
         let response = outcome.map_err(|error| error::of_ureq(error, Moment::Head, exchange))?;
         let (parts, body) = response.into_parts();
-        head::check(parts.status, parts.version, &parts.headers)?;
+        head::check(parts.status, parts.version, &parts.headers, limits)?;
         if exchange.is_peer_deaf() && parts.status.as_u16() < 400 {
             return Err(error::half_sent(exchange));
         }
         let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        exchange.begin_body(is_chunked);
         let mut response = ExchangeResponse::new(parts.status);
         response.version = parts.version;
         response.headers = parts.headers;
         response.connection = exchange.connection();
         Ok((
             response,
-            Download::new(body, is_chunked, Arc::clone(exchange)),
+            Download::new(body, is_chunked, limits.fields, Arc::clone(exchange)),
         ))
     }
 }
 
+/// A response of which everything is there.
+fn with_trailers(
+    mut head: ExchangeResponse,
+    whole: Bytes,
+    trailers: HeaderMap,
+) -> ExchangeResponse {
+    let length = whole.len() as u64;
+    let frames = [Frame::Data(whole), Frame::Trailers(trailers)];
+    head.body = IncomingBody::streaming(stream::iter(frames.map(Ok)), Some(length));
+    head
+}
+
 /// ureq's settings, without all that is done above a backend or by our own connector.
-fn config() -> Config {
+fn config(limits: Limits) -> Config {
     Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -210,7 +246,7 @@ fn config() -> Config {
         .user_agent(AutoHeaderValue::None)
         .accept(AutoHeaderValue::None)
         .accept_encoding(AutoHeaderValue::None)
-        .max_response_header_size(MAX_HEAD)
+        .max_response_header_size(limits.head)
         // Its pool is off: a connection that it would keep goes to ours when it is dropped.
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)

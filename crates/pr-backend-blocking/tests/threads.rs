@@ -101,6 +101,23 @@ fn there_are_never_more_threads_than_allowed() {
 }
 
 #[test]
+fn a_name_is_looked_up_on_a_thread_of_its_own_that_ends_with_the_others() {
+    let _turn = one_at_a_time();
+    let server = Server::start();
+    let backend = bounded(8);
+    block_on(async {
+        let request = get(&server.url_with_host("localhost", "/status/204"));
+        assert_eq!(backend.exchange(request).await.unwrap().status, 204);
+        let mut names = threads();
+        names.sort();
+        // The kernel keeps fifteen bytes of a name.
+        assert_eq!(names, ["pr-blocking-1", "pr-blocking-dns"]);
+        backend.close().await;
+    });
+    wait_for_threads(0);
+}
+
+#[test]
 fn one_request_after_another_takes_one_thread() {
     let _turn = one_at_a_time();
     let server = Server::start();

@@ -22,6 +22,8 @@ pub(crate) struct ResponseBody {
     upload: Option<RunningUpload>,
     /// A request that succeeded has been sent to its end, even if the response ends before.
     waits_for_upload: bool,
+    /// The request has no end, so that the stream is still open when the response has ended.
+    request_is_cut: bool,
     place: Place,
     section: Section,
 }
@@ -45,6 +47,7 @@ impl ResponseBody {
             first: None,
             upload: None,
             waits_for_upload: false,
+            request_is_cut: false,
             place,
             section: Section::Content,
         }
@@ -61,6 +64,12 @@ impl ResponseBody {
     pub(crate) fn with_upload(mut self, upload: RunningUpload, waits: bool) -> Self {
         self.upload = Some(upload);
         self.waits_for_upload = waits;
+        self
+    }
+
+    /// The same body, of a response that came in place of the leave to send the request's.
+    pub(crate) fn of_cut_request(mut self) -> Self {
+        self.request_is_cut = true;
         self
     }
 
@@ -132,14 +141,15 @@ impl Stream for ResponseBody {
                     match trailers {
                         Ok(None) => {}
                         Ok(Some(fields)) => {
-                            return Poll::Ready(Some(Ok(Frame::Trailers(fields))));
+                            let checked = this.place.origin().limits().check_trailers(&fields);
+                            return Poll::Ready(Some(checked.map(|()| Frame::Trailers(fields))));
                         }
                         Err(error) => return Poll::Ready(Some(Err(this.failed(error)))),
                     }
                 }
                 Section::Upload => {
                     let uploaded = ready!(this.poll_upload(cx));
-                    if this.upload.is_none() {
+                    if this.upload.is_none() && !this.request_is_cut {
                         this.place.ended();
                     }
                     return Poll::Ready(uploaded.err().map(Err));

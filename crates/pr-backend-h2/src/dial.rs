@@ -1,10 +1,10 @@
 //! Making a connection for everybody who waits for one, in a task of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use h2::client::SendRequest;
 use pr_connect::{Alpn, Connected, Connector, Protocol};
-use pr_core::{BackendError, ConnectionInfo, ErrorKind, Scheme};
+use pr_core::{BackendError, ConnectionInfo, DialTimings, ErrorKind, Scheme};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -29,6 +29,10 @@ pub(crate) struct Dialer {
     pub(crate) origins: Arc<Origins>,
 }
 
+/// Where a dial leaves how long it took, for the request that has begun it. Not told to the request's
+/// progress at once, because the request may have been dropped meanwhile.
+pub(crate) type Report = Arc<OnceLock<DialTimings>>;
+
 /// A dial that is about to begin. However it ends, the origin gets to know.
 pub(crate) struct Prepared {
     runtime: Handle,
@@ -40,6 +44,7 @@ struct Dial {
     dialer: Arc<Dialer>,
     origin: Arc<Origin>,
     number: u64,
+    report: Option<Report>,
     // Last, so that the task counts as running until it has let go of everything else.
     guard: Arc<TaskGuard>,
 }
@@ -68,24 +73,33 @@ impl Dialer {
             dialer: self.clone(),
             origin: origin.clone(),
             number,
+            report: None,
             guard: Arc::new(guard),
         };
         Ok(Prepared { runtime, dial })
     }
 
     /// Connects, and shakes hands as ALPN or prior knowledge says.
-    async fn connect(&self, origin: &Origin, pulse: &Arc<Pulse>) -> Result<Made, BackendError> {
+    async fn connect(
+        &self,
+        origin: &Origin,
+        pulse: &Arc<Pulse>,
+        report: Option<&Report>,
+    ) -> Result<Made, BackendError> {
         let connected = self
             .connector
             .connect(origin.key(), Alpn::Http2OrHttp1)
             .await?;
+        if let Some(report) = report {
+            report.get_or_init(|| connected.timings);
+        }
         // Plain TCP agrees on nothing; the origins that are dialed here without TLS are those that
         // are known to speak HTTP/2. A proxy that forwards for them is not.
         let known = origin.key().scheme() == Scheme::Http && connected.forwarding.is_none();
         if !known && connected.protocol == Protocol::Http1 {
             return Ok(Made::Http1(connected));
         }
-        let (sender, connection) = settings::builder()
+        let (sender, connection) = settings::builder(origin.limits())
             .handshake(Wire::new(connected.io, pulse.clone()))
             .await
             .map_err(|error| {
@@ -106,6 +120,11 @@ impl Prepared {
         self.dial.guard.stop()
     }
 
+    /// Where it is going to say how long it took.
+    pub(crate) fn report(&mut self) -> Report {
+        self.dial.report.get_or_insert_default().clone()
+    }
+
     /// Dials and then serves the connection, in a task of the runtime that prepared this.
     pub(crate) fn spawn(self) {
         // The guard ends the task, so nobody needs its handle.
@@ -119,7 +138,10 @@ impl Dial {
         let pulse = Arc::new(Pulse::new(self.guard.stop()));
         let made = self
             .guard
-            .unless_stopped(self.dialer.connect(&self.origin, &pulse))
+            .unless_stopped(
+                self.dialer
+                    .connect(&self.origin, &pulse, self.report.as_ref()),
+            )
             .await;
         let result = match made {
             None => return,

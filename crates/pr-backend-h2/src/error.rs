@@ -15,6 +15,20 @@ pub(crate) fn before_head(error: h2::Error, reused: bool) -> BackendError {
             .on_reused_connection(true)
             .with_source(error);
     }
+    if let Some(message) = tls_failure(&error) {
+        // The request may be under way by then, unlike in a handshake.
+        return BackendError::new(ErrorKind::Tls, message)
+            .with_delivery(Delivery::Unknown)
+            .on_reused_connection(reused)
+            .with_source(error);
+    }
+    if is_flood_of_fields(&error) {
+        let message = "the peer sent a head that is many times larger than the limit, in answer to \
+                       this request or to another on the same connection";
+        return BackendError::new(ErrorKind::Limit, message)
+            .on_reused_connection(reused)
+            .with_source(error);
+    }
     let (kind, message) = if error.is_io() {
         (
             ErrorKind::Closed,
@@ -98,6 +112,29 @@ fn not_processed(error: &h2::Error) -> Option<&'static str> {
     }
 }
 
+/// What an error of a connection is to say that is TLS's fault.
+pub(crate) fn of_tls(failure: &str) -> String {
+    format!("{OF_TLS}{failure}")
+}
+
+const OF_TLS: &str = "TLS: ";
+
+/// What has become of TLS, if that is why the connection has ended.
+fn tls_failure(error: &h2::Error) -> Option<String> {
+    let text = error.get_io()?.get_ref()?.to_string();
+    text.strip_prefix(OF_TLS).map(ToOwned::to_owned)
+}
+
+/// Whether `h2` has given up on a field section without end. It says so by text alone.
+fn is_flood_of_fields(error: &h2::Error) -> bool {
+    error.is_go_away()
+        && error.is_library()
+        && error.reason() == Some(Reason::ENHANCE_YOUR_CALM)
+        && ["header_list_way_too_large", "too_many_continuations"]
+            .iter()
+            .any(|named| error.to_string().contains(named))
+}
+
 fn describe(error: &h2::Error) -> String {
     let reason = error.reason().unwrap_or(Reason::INTERNAL_ERROR);
     if error.is_remote() {
@@ -105,21 +142,18 @@ fn describe(error: &h2::Error) -> String {
     } else if error.is_go_away() {
         format!("the peer broke the protocol, or does not speak HTTP/2 at all: {reason}")
     } else {
-        format!("the peer's response broke the protocol: {reason}")
+        format!(
+            "the peer's response broke the protocol, or its head is many times larger than the \
+             limit: {reason}"
+        )
     }
 }
 
-/// The error of a dial for each of those who waited for it: kind, message, delivery, phase and
-/// cause are the same for all.
+/// The error of a dial for each of those who waited for it, the same for all.
 pub(crate) fn for_each_waiter(error: BackendError) -> impl FnMut() -> BackendError {
     let shared = Arc::new(error);
     move || {
-        let message = shared.message().to_owned();
-        let copy = match shared.timeout_phase() {
-            Some(phase) => BackendError::timeout(phase, message),
-            None => BackendError::new(shared.kind(), message),
-        };
-        let copy = copy.with_delivery(shared.delivery());
+        let copy = shared.without_source();
         if shared.source().is_some() {
             copy.with_source(SharedCause(shared.clone()))
         } else {

@@ -10,10 +10,10 @@ use std::{
 use bytes::Bytes;
 use futures::stream;
 use h2::{RecvStream, SendStream, client::ResponseFuture};
-use http::{Response, Version, header, response::Parts};
+use http::{Response, StatusCode, Version, header, response::Parts};
 use pr_core::{
-    BackendError, ConnectionInfo, Delivery, ErrorKind, ExchangeRequest, ExchangeResponse,
-    IncomingBody, Progress, Stage,
+    BackendError, ConnectionInfo, Delivery, ExchangeRequest, ExchangeResponse, IncomingBody,
+    Progress, Stage,
 };
 use tokio::sync::oneshot;
 
@@ -21,7 +21,8 @@ use crate::{
     body::{ResponseBody, RunningUpload},
     error,
     lease::{Place, StreamLease},
-    request::{self, Content},
+    limits::Limits,
+    request::{self, Body, Content},
     tasks::{self, TaskGuard, Tasks},
     upload::{Chunk, Upload},
 };
@@ -48,17 +49,17 @@ impl StreamLease {
             info,
             mut place,
         } = self;
-        let sent = request::split(request).and_then(|(head, content, progress)| {
-            let ends = matches!(content, Content::None);
+        let sent = request::split(request).and_then(|(head, body, progress)| {
+            let ends = matches!(body.content, Content::None);
             let sent = sender.send_request(head, ends).map_err(error::not_sent);
-            sent.map(|(head, stream)| (head, stream, content, progress))
+            sent.map(|(head, stream)| (head, stream, body, progress))
         });
         // The handle keeps the connection open, which from here on is the stream's part.
         drop(sender);
-        let (head, stream, content, progress) = sent.inspect_err(|_| place.ended())?;
+        let (head, stream, body, progress) = sent.inspect_err(|_| place.ended())?;
         let awaited = Awaited {
             head,
-            upload: upload(content, stream, &progress),
+            upload: upload(body, stream, &progress),
             progress,
             polled: false,
             informational: 0,
@@ -82,9 +83,27 @@ impl Sent {
         running: &Arc<Tasks>,
     ) -> impl Future<Output = Result<ExchangeResponse, BackendError>> + Send {
         async move {
-            let received = poll_fn(|cx| self.awaited.poll_with_body(cx)).await;
+            let received = poll_fn(|cx| self.poll_with_body(cx)).await;
             self.finish(received, running)
         }
+    }
+
+    /// The head, and what of the body is there when it is.
+    fn poll_with_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Parts, RecvStream, Arrived), Failed>> {
+        let received = ready!(self.awaited.poll(self.place.origin().limits(), cx));
+        Poll::Ready(received.map(|response| {
+            let (parts, mut body) = response.into_parts();
+            let arrived = match body.poll_data(cx) {
+                Poll::Ready(Some(first)) => Arrived::First(first),
+                // Nothing, or nothing but trailers.
+                Poll::Ready(None) => Arrived::End,
+                Poll::Pending => Arrived::Nothing,
+            };
+            (parts, body, arrived)
+        }))
     }
 
     fn finish(
@@ -102,8 +121,19 @@ impl Sent {
             Err(Failed::Here(error)) => return Err(error),
             Err(Failed::Stream(error)) => return Err(before_head(error, &mut place, info.reused)),
         };
+        if let Err(error) = place.origin().limits().check_head(&parts.headers) {
+            // Before the place is free.
+            drop((body, upload));
+            return Err(error);
+        }
         let body = match upload {
             None => whole_or_streaming(body, arrived, &parts, place),
+            Some(upload) if upload.waits_for_leave() => {
+                // The stream is reset when the response has been read (RFC 9113, section 8.1).
+                drop(upload);
+                let body = arrived.begin(ResponseBody::new(body, place));
+                streaming(body.of_cut_request(), &parts)
+            }
             Some(upload) => {
                 // A peer that has refused does not want the rest (RFC 9113, section 8.1).
                 let waits = parts.status.is_success();
@@ -124,14 +154,18 @@ impl Sent {
 }
 
 /// Sends what can be sent at once; what remains has to be polled.
-fn upload(content: Content, mut stream: SendStream<Chunk>, progress: &Progress) -> Option<Upload> {
+fn upload(body: Body, mut stream: SendStream<Chunk>, progress: &Progress) -> Option<Box<Upload>> {
     progress.reach(Stage::Sending);
+    let Body {
+        content,
+        waits_for_leave,
+    } = body;
     let (source, length) = match content {
         Content::None => {
             progress.reach(Stage::AwaitingHead);
             return None;
         }
-        Content::Whole(bytes) if bytes.len() <= AT_ONCE => {
+        Content::Whole(bytes) if bytes.len() <= AT_ONCE && !waits_for_leave => {
             // Fails only if the stream has ended already, of which the response will tell.
             drop(stream.send_data(Chunk::whole(bytes, progress.clone()), true));
             return None;
@@ -142,17 +176,23 @@ fn upload(content: Content, mut stream: SendStream<Chunk>, progress: &Progress) 
         }
         Content::Pieces(source, length) => (source, length),
     };
-    Some(Upload::new(stream, source, length))
+    let upload = Upload::new(stream, source, length);
+    Some(Box::new(if waits_for_leave {
+        upload.with_leave()
+    } else {
+        upload
+    }))
 }
 
 /// A request whose response's head is awaited, while the rest of its body is sent.
 struct Awaited {
     head: ResponseFuture,
-    upload: Option<Upload>,
+    /// Boxed because few requests have one.
+    upload: Option<Box<Upload>>,
     progress: Progress,
     polled: bool,
     /// How many 1xx responses have come.
-    informational: u32,
+    informational: usize,
 }
 
 enum Failed {
@@ -161,15 +201,19 @@ enum Failed {
     Stream(h2::Error),
 }
 
-/// How many 1xx responses are passed over before the final one is given up. There is no reason for
-/// more than a few, and each of them may carry a whole field section.
-const MAX_INFORMATIONAL: u32 = 32;
-
 impl Awaited {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<RecvStream>, Failed>> {
-        self.check_informational(cx).map_err(Failed::Here)?;
+    fn poll(
+        &mut self,
+        limits: Limits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvStream>, Failed>> {
         // First, because a response ends the interest in how the upload goes.
-        if let Poll::Ready(received) = Pin::new(&mut self.head).poll(cx) {
+        if self
+            .poll_informational(limits, cx)
+            .map_err(Failed::Here)?
+            .is_ready()
+            && let Poll::Ready(received) = Pin::new(&mut self.head).poll(cx)
+        {
             return Poll::Ready(received.map_err(Failed::Stream));
         }
         if let Some(upload) = &mut self.upload
@@ -184,39 +228,34 @@ impl Awaited {
         Poll::Pending
     }
 
-    /// The head, and what of the body is there when it is.
-    fn poll_with_body(
+    /// Counts the 1xx responses that have come since the last time, and begins the upload if one of
+    /// them gives leave to. Ready when a final response may be there.
+    fn poll_informational(
         &mut self,
+        limits: Limits,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(Parts, RecvStream, Arrived), Failed>> {
-        let received = ready!(self.poll(cx));
-        Poll::Ready(received.map(|response| {
-            let (parts, mut body) = response.into_parts();
-            let arrived = match body.poll_data(cx) {
-                Poll::Ready(Some(first)) => Arrived::First(first),
-                // Nothing, or nothing but trailers.
-                Poll::Ready(None) => Arrived::End,
-                Poll::Pending => Arrived::Nothing,
-            };
-            (parts, body, arrived)
-        }))
-    }
-
-    /// Counts the 1xx responses that have come since the last time.
-    fn check_informational(&mut self, cx: &mut Context<'_>) -> Result<(), BackendError> {
-        // Nothing can have come before the request was sent, and asking costs a lock.
-        if !std::mem::replace(&mut self.polled, true) {
-            return Ok(());
+    ) -> Result<Poll<()>, BackendError> {
+        // Nothing can have come before the request was sent, and asking costs a lock. A look at the
+        // head alone would throw leave away that has come in the meantime.
+        let waits = self.upload.as_deref().is_some_and(Upload::waits_for_leave);
+        if !std::mem::replace(&mut self.polled, true) && !waits {
+            return Ok(Poll::Ready(()));
         }
-        while let Poll::Ready(Some(Ok(_))) = self.head.poll_informational(cx) {
+        loop {
+            let response = match self.head.poll_informational(cx) {
+                Poll::Ready(Some(Ok(response))) => response,
+                // The head is there, or will tell of the same error.
+                Poll::Ready(_) => return Ok(Poll::Ready(())),
+                Poll::Pending => return Ok(Poll::Pending),
+            };
             self.informational += 1;
-            if self.informational > MAX_INFORMATIONAL {
-                let message = format!("more than {MAX_INFORMATIONAL} informational responses came");
-                let error = BackendError::new(ErrorKind::Limit, message);
-                return Err(error.with_delivery(Delivery::Unknown));
+            limits.check_informational(self.informational)?;
+            if response.status() == StatusCode::CONTINUE
+                && let Some(upload) = &mut self.upload
+            {
+                upload.begin();
             }
         }
-        Ok(())
     }
 }
 
@@ -279,7 +318,7 @@ fn streaming(body: ResponseBody, parts: &Parts) -> IncomingBody {
 
 /// Lets an upload go on by itself, which it has to when the response begins before it has ended:
 /// whoever waits for its end before reading would otherwise wait for ever.
-fn spawn(upload: Upload, running: &Arc<Tasks>) -> Result<RunningUpload, BackendError> {
+fn spawn(upload: Box<Upload>, running: &Arc<Tasks>) -> Result<RunningUpload, BackendError> {
     let runtime = tasks::current_runtime()?;
     let guard = running.register(&runtime)?;
     let (report, outcome) = oneshot::channel();
@@ -291,7 +330,7 @@ fn spawn(upload: Upload, running: &Arc<Tasks>) -> Result<RunningUpload, BackendE
 }
 
 async fn go_on(
-    mut upload: Upload,
+    mut upload: Box<Upload>,
     guard: TaskGuard,
     report: oneshot::Sender<Result<(), BackendError>>,
 ) {

@@ -33,13 +33,19 @@
 //!
 //! | Request | Version |
 //! |---|---|
-//! | `https://` | HTTP/2 if the peer agrees to it by ALPN (RFC 7301), HTTP/1.1 if not |
+//! | `https://` | HTTP/2 if the peer agrees to it by ALPN (RFC 7301), HTTP/1.1 if not, or if it is not [offered](pr_core::TlsConfig::alpn) |
 //! | `http://` | HTTP/1.1, or HTTP/2 at once with [`http2_prior_knowledge`](TransportConfig::http2_prior_knowledge) |
+//! | `http://` through a proxy that forwards | HTTP/1.1 |
 //! | either, with `http2(false)` | HTTP/1.1 |
 //!
+//! A Unix socket in place of TCP makes no difference to that. What is sent over HTTP/1.1 is in the
+//! care of [`pr_backend_hyper`], whose documentation says what holds for it.
+//!
 //! The first request to an `https` origin makes a connection, and everybody else who wants that
-//! origin meanwhile waits for the same handshake. If it fails, all who waited for it fail with the
-//! same error. If the peer turns out to speak HTTP/1.1 only, that is remembered, and its requests
+//! origin meanwhile waits for the same handshake. An origin here is all that one
+//! [`ConnectionKey`](pr_core::ConnectionKey) stands for: reached through one proxy or Unix socket,
+//! with one set of TLS settings. If the handshake fails, all who waited for it fail with the same
+//! error. If the peer turns out to speak HTTP/1.1 only, that is remembered, and its requests
 //! travel over as many connections as there are requests at a time.
 //!
 //! # Connections and streams
@@ -82,9 +88,26 @@
 //! response that nobody reads, which is 40 MB/s for one download at 100 ms of round trip, and what a
 //! TCP connection of its own would get on a usual system. The connection's window covers that for
 //! every stream that may be open on it, at most 511, so that an unread response never stalls another
-//! one. A response's header fields may take 64 KiB together, and 32 informational responses (1xx)
-//! are passed over at most. A request body that is a stream
-//! is taken piece by piece as the peer has room for it.
+//! one. A request body that is a stream is taken piece by piece as the peer has room for it.
+//!
+//! # Limits
+//!
+//! A response's head may have [`max_head_size`](TransportConfig::max_head_size) bytes, of which each
+//! field takes 32 beside its name and value (RFC 9113, section 6.5.2), and
+//! [`max_header_fields`](TransportConfig::max_header_fields) fields; a trailer section has the same
+//! limits for itself. What exceeds them, or comes after more than
+//! [`max_informational`](TransportConfig::max_informational) 1xx responses, is an error of kind
+//! [`Limit`](ErrorKind::Limit), and its stream is reset; the other streams of the connection go on.
+//! A head is measured when it has been read, so that up to 16 times the limit is read. One that is
+//! larger still is an error of kind [`Protocol`](ErrorKind::Protocol), because `h2` does not tell it
+//! from a malformed one, and one of 64 times the limit, or in very many frames, ends the connection.
+//! What exceeds 16 times the limit of a trailer section is left out of it.
+//!
+//! # Waiting for leave
+//!
+//! The body of a request with `expect: 100-continue` (RFC 9110, section 10.1.1) is sent when the
+//! peer says `100 Continue`, or has not said it for a second. If the peer answers instead, the body is
+//! not sent, and when the response has been read, the stream is reset (RFC 9113, section 8.1).
 //!
 //! # Runtimes
 //!
@@ -103,6 +126,7 @@ mod error;
 mod exchange;
 mod keep_alive;
 mod lease;
+mod limits;
 mod members;
 mod origin;
 mod origins;

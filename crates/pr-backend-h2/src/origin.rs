@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     dial::Dialer,
     lease::{Lease, StreamLease},
+    limits::Limits,
     members::{End, Grant, Member, Returned},
     pulse::Pulse,
     queue::Wakers,
@@ -33,6 +34,7 @@ use crate::{
 /// something is awaited, and never while somebody is woken.
 pub(crate) struct Origin {
     key: ConnectionKey,
+    limits: Limits,
     /// ALPN has said that the peer speaks nothing newer.
     http1_only: AtomicBool,
     state: Mutex<State>,
@@ -46,10 +48,12 @@ pub(crate) enum Dialed {
 }
 
 impl Origin {
-    /// The origin of this key, with at most so many connections.
-    pub(crate) fn new(key: ConnectionKey, max_connections: usize) -> Self {
+    /// The origin of this key, with at most so many connections, and limits on what a response's
+    /// head may be.
+    pub(crate) fn new(key: ConnectionKey, max_connections: usize, limits: Limits) -> Self {
         Self {
             key,
+            limits,
             http1_only: AtomicBool::new(false),
             state: Mutex::new(State::new(max_connections)),
         }
@@ -57,6 +61,10 @@ impl Origin {
 
     pub(crate) fn key(&self) -> &ConnectionKey {
         &self.key
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Waits until the request may travel: for a stream, first come, first served, or for the news

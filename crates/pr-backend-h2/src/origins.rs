@@ -8,7 +8,7 @@ use std::{
 use pr_core::{BackendError, ConnectionKey};
 use tokio::{runtime::Id, time::Instant};
 
-use crate::origin::Origin;
+use crate::{limits::Limits, origin::Origin};
 
 /// The origins of one backend.
 ///
@@ -18,6 +18,7 @@ use crate::origin::Origin;
 #[derive(Debug)]
 pub(crate) struct Origins {
     max_connections: usize,
+    limits: Limits,
     known: RwLock<Known>,
 }
 
@@ -35,8 +36,8 @@ struct Known {
 const REMEMBERED: usize = 1_024;
 
 impl Origins {
-    /// No origin yet; each may have so many connections.
-    pub(crate) fn new(max_connections: usize) -> Self {
+    /// No origin yet; each may have so many connections, and responses within these limits.
+    pub(crate) fn new(max_connections: usize, limits: Limits) -> Self {
         let known = Known {
             closed: false,
             by_runtime: HashMap::new(),
@@ -45,6 +46,7 @@ impl Origins {
         };
         Self {
             max_connections,
+            limits,
             known: RwLock::new(known),
         }
     }
@@ -71,7 +73,7 @@ impl Origins {
         if known.count >= known.sweep_at {
             known.sweep();
         }
-        let origin = Arc::new(Origin::new(key.clone(), self.max_connections));
+        let origin = Arc::new(Origin::new(key.clone(), self.max_connections, self.limits));
         let of_runtime = known.by_runtime.entry(runtime).or_default();
         of_runtime.insert(key.clone(), origin.clone());
         known.count += 1;

@@ -15,6 +15,7 @@ use crate::{
     dial::Dialer,
     keep_alive::KeepAliveTimes,
     lease::Lease,
+    limits::Limits,
     origins::Origins,
     tasks::{self, Tasks},
 };
@@ -32,7 +33,8 @@ impl Pool {
     pub(crate) fn new(config: &TransportConfig) -> Result<Self, BackendError> {
         let connector = Connector::new(config)?;
         let tasks = Arc::<Tasks>::default();
-        let origins = Arc::new(Origins::new(config.http2_connections_per_origin));
+        let max_connections = config.http2_connections_per_origin;
+        let origins = Arc::new(Origins::new(max_connections, Limits::of(config)));
         let limit = config.http2_keep_alive_timeout;
         let lifetimes = Lifetimes {
             idle_timeout: config.idle_timeout,
@@ -90,10 +92,11 @@ impl Pool {
         }
     }
 
-    /// Lets go of every connection, and of what was learnt about peers.
+    /// Lets go of every connection, and of what was learnt about peers, their addresses included.
     pub(crate) fn reset(&self) {
-        self.dialer.origins.reset();
+        // First, because it forgets the addresses, and whoever waits for a connection dials at once.
         self.http1.reset_connections();
+        self.dialer.origins.reset();
     }
 
     /// Ends everything and does not wait for it.

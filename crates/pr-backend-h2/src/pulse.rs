@@ -10,10 +10,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use pr_connect::Stream;
+use pr_connect::{Stream, tls_failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::tasks::Stop;
+use crate::{error, tasks::Stop};
 
 /// The signs of life of one connection's peer.
 #[derive(Debug)]
@@ -85,6 +85,8 @@ pub(crate) struct Wire {
     stream: Stream,
     pulse: Arc<Pulse>,
     is_full: bool,
+    /// Why nothing can be written any more, which is still to be told.
+    broken: Option<io::Error>,
 }
 
 impl Wire {
@@ -93,10 +95,18 @@ impl Wire {
             stream,
             pulse,
             is_full: false,
+            broken: None,
         }
     }
 
-    fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn note<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = written {
+            return self.defer(error, cx);
+        }
         if written.is_pending() {
             self.is_full = true;
         } else if self.is_full {
@@ -107,6 +117,62 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Nothing can be written any more. A peer that refuses the handshake after it seemed complete
+    /// says so before it closes, so the error waits until all has been read that has come; `h2` tells
+    /// its streams of what goes wrong with reading only.
+    #[cold]
+    fn defer<T>(&mut self, error: io::Error, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        if !matches!(
+            error.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset
+        ) {
+            return Poll::Ready(Err(error));
+        }
+        let seen_before = self.broken.replace(error).is_some();
+        let mut byte = [0];
+        match Pin::new(&mut self.stream).poll_read(cx, &mut ReadBuf::new(&mut byte)) {
+            // Whatever comes next wakes the task.
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(reason)) => {
+                let reason = self.reason(reason);
+                if seen_before {
+                    return Poll::Ready(Err(reason));
+                }
+                self.broken = Some(reason);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => Poll::Ready(Err(self.broken.take().unwrap_or_else(closed))),
+        }
+    }
+
+    /// What to say when reading fails: whatever TLS says, and otherwise what went wrong first.
+    #[cold]
+    fn reason(&mut self, error: io::Error) -> io::Error {
+        let first = self.broken.take();
+        match (tls_failure(&error), first) {
+            (None, Some(first)) => first,
+            _ => named(error),
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::ErrorKind::BrokenPipe.into()
+}
+
+/// The same error, such that `h2`, which keeps no more of it than its text, passes on what has become
+/// of TLS.
+#[cold]
+fn named(error: io::Error) -> io::Error {
+    match tls_failure(&error) {
+        Some(failure) => io::Error::new(error.kind(), error::of_tls(&failure)),
+        None => error,
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -114,7 +180,13 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.pulse.check()?;
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let before = buf.filled().len();
+        let this = &mut *self;
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))
+            .map_err(|error| this.reason(error))?;
+        if this.broken.is_some() && buf.filled().len() == before {
+            return Poll::Ready(Err(this.broken.take().unwrap_or_else(closed)));
+        }
         self.pulse.beat();
         Poll::Ready(Ok(()))
     }
@@ -128,7 +200,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         self.pulse.check()?;
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(written)
+        self.note(written, cx)
     }
 
     fn poll_write_vectored(
@@ -138,7 +210,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         self.pulse.check()?;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(written)
+        self.note(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -149,7 +221,7 @@ impl AsyncWrite for Wire {
         self.pulse.check()?;
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         // Over TLS, bytes may be stuck in the session although every write was taken.
-        self.note(flushed)
+        self.note(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

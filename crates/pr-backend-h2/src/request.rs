@@ -4,6 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header, uri::Authority};
 use pr_core::{BackendError, ByteStream, ErrorKind, ExchangeRequest, OutgoingBody, Progress};
 
+/// What follows the head, and whether it waits for the peer's leave.
+pub(crate) struct Body {
+    pub(crate) content: Content,
+    pub(crate) waits_for_leave: bool,
+}
+
 /// What follows the head.
 pub(crate) enum Content {
     /// Nothing.
@@ -21,7 +27,7 @@ pub(crate) enum Content {
 /// `h2` refuses them before anything is sent.
 pub(crate) fn split(
     request: ExchangeRequest,
-) -> Result<(Request<()>, Content, Progress), BackendError> {
+) -> Result<(Request<()>, Body, Progress), BackendError> {
     let ExchangeRequest {
         method,
         uri,
@@ -35,11 +41,23 @@ pub(crate) fn split(
         None => uri,
     };
     let content = frame(&mut headers, &method, body);
+    let waits_for_leave = !matches!(content, Content::None) && expects_leave(&headers);
+    let body = Body {
+        content,
+        waits_for_leave,
+    };
     let mut head = Request::new(());
     *head.method_mut() = method;
     *head.uri_mut() = uri;
     *head.headers_mut() = headers;
-    Ok((head, content, progress))
+    Ok((head, body, progress))
+}
+
+/// Whether the peer is asked before the body is sent (RFC 9110, section 10.1.1).
+fn expects_leave(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn with_authority(uri: Uri, host: &HeaderValue) -> Result<Uri, BackendError> {

@@ -2,6 +2,8 @@
 
 use h2::client::Builder;
 
+use crate::limits::Limits;
+
 /// How much of one response may be on its way or unread, in bytes: the stream's window
 /// (RFC 9113, section 6.9). It is what one unread body costs in memory, and what one download can
 /// have under way per round trip: 40 MB/s at 100 ms.
@@ -39,14 +41,10 @@ pub(crate) const STREAMS_BEFORE_SETTINGS: usize = 1;
 /// say this.
 pub(crate) const LIMIT_UNKNOWN: usize = usize::MAX - 1;
 
-/// How large a field section may be that a peer sends, in bytes, counted as RFC 9113, section
-/// 6.5.2, does. Unless it is set, `h2` takes 16 MiB.
-const MAX_HEADER_LIST: u32 = 64 << 10;
-
 /// How large a frame may be that a peer sends, in bytes. With the protocol's 16 KiB a large download
 /// is cut into so many frames that it costs half as much again. A frame is held until it is whole,
 /// and others wait behind it, so it is not the largest that the protocol allows either.
-const MAX_FRAME: u32 = 256 << 10;
+pub(crate) const MAX_FRAME: u32 = 256 << 10;
 
 /// How many bytes of bookkeeping a peer may cause by DATA frames that are tiny and unread. `h2`
 /// would take half of the connection's window, which for ours is a gigabyte.
@@ -58,14 +56,15 @@ const TINY_FRAMES_BUDGET: usize = 32 << 20;
 const REMEMBERED_RESETS: usize = 4_096;
 
 /// How a connection is begun.
-pub(crate) fn builder() -> Builder {
+pub(crate) fn builder(limits: Limits) -> Builder {
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_max_send_streams(LIMIT_UNKNOWN)
         .max_frame_size(MAX_FRAME)
-        .max_header_list_size(MAX_HEADER_LIST)
+        // Unless it is set, `h2` takes 16 MiB.
+        .max_header_list_size(limits.taken_from_the_wire())
         .max_concurrent_reset_streams(REMEMBERED_RESETS)
         .data_frame_budget(TINY_FRAMES_BUDGET)
         .enable_push(false);

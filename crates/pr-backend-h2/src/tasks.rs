@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::task::AtomicWaker;
-use pr_core::{BackendError, ErrorKind};
+use pr_core::BackendError;
 use tokio::{
     runtime::{Handle, Id, RuntimeFlavor},
     sync::Notify,
@@ -58,10 +58,7 @@ pub(crate) struct TaskGuard {
 
 /// The runtime that we are on.
 pub(crate) fn current_runtime() -> Result<Handle, BackendError> {
-    Handle::try_current().map_err(|error| {
-        let message = "there is no Tokio runtime here; call this from a task of one";
-        BackendError::new(ErrorKind::Config, message).with_source(error)
-    })
+    Handle::try_current().map_err(|error| BackendError::no_runtime().with_source(error))
 }
 
 impl Tasks {

@@ -1,10 +1,15 @@
 //! A request's body on its way out, no faster than the peer takes it.
 
-use std::task::{Context, Poll, ready};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
 use pr_core::{BackendError, ByteStream, ErrorKind, Progress, Stage};
+use tokio::time::{Sleep, sleep};
 
 /// Bytes of a request's body in the hands of a connection.
 #[derive(Debug)]
@@ -59,7 +64,12 @@ pub(crate) struct Upload {
     announced: Option<u64>,
     /// Produced and not yet handed over.
     piece: Bytes,
+    /// Ends the wait for the peer's leave, where the request asks for it.
+    silence: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long a peer that is asked for leave may be silent before the body is sent all the same.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How many pieces are taken in a row before other tasks get their turn.
 const PIECES_IN_A_ROW: u32 = 64;
@@ -71,7 +81,25 @@ impl Upload {
             source,
             announced: length,
             piece: Bytes::new(),
+            silence: None,
         }
+    }
+
+    /// The same upload, which waits for the peer's leave (RFC 9110, section 10.1.1), but not for
+    /// longer than a second: not every peer has heard of that.
+    pub(crate) fn with_leave(mut self) -> Self {
+        self.silence = Some(Box::pin(sleep(SILENCE)));
+        self
+    }
+
+    /// Whether it waits for leave: not a byte has been sent then.
+    pub(crate) fn waits_for_leave(&self) -> bool {
+        self.silence.is_some()
+    }
+
+    /// The peer has given leave.
+    pub(crate) fn begin(&mut self) {
+        self.silence = None;
     }
 
     /// Ready when the whole body is handed over, and also when the peer wants no more of it: what
@@ -81,6 +109,10 @@ impl Upload {
     /// One piece at a time is taken from the body, and only as the peer's windows open is it handed
     /// to the connection, so no more than that piece waits here.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+        if let Some(silence) = &mut self.silence {
+            ready!(silence.as_mut().poll(cx));
+            self.silence = None;
+        }
         for _ in 0..PIECES_IN_A_ROW {
             if self.piece.is_empty() {
                 if self.stream.poll_reset(cx).is_ready() {

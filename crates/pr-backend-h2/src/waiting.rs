@@ -9,7 +9,7 @@ use std::{
 use pr_core::{BackendError, Progress, Stage};
 
 use crate::{
-    dial::Dialer,
+    dial::{Dialer, Report},
     lease::{Lease, StreamLease},
     origin::Origin,
     queue::Wakers,
@@ -23,6 +23,8 @@ pub(crate) struct Waiting<'a> {
     fresh: bool,
     progress: &'a Progress,
     ticket: Option<u64>,
+    /// Of the dial that this request has begun.
+    report: Option<Report>,
 }
 
 impl<'a> Waiting<'a> {
@@ -38,6 +40,7 @@ impl<'a> Waiting<'a> {
             fresh,
             progress,
             ticket: None,
+            report: None,
         }
     }
 
@@ -58,6 +61,9 @@ impl<'a> Waiting<'a> {
         };
         if let Some(decision) = state.queue.poll(ticket, cx) {
             self.ticket = None;
+            if let Some(took) = self.report.as_ref().and_then(|report| report.get()) {
+                self.progress.dialed(*took);
+            }
             return Poll::Ready(Ok(decision));
         }
         let waits_for_connection = self.fresh || state.members.is_empty();
@@ -68,7 +74,8 @@ impl<'a> Waiting<'a> {
         });
         if state.needs_dial() {
             let number = state.next_dial();
-            let prepared = self.dialer.prepare(origin, number)?;
+            let mut prepared = self.dialer.prepare(origin, number)?;
+            self.report = Some(prepared.report());
             state.begin_dial(number, prepared.stop());
             // A runtime that shuts down drops what is spawned on it at once, and that needs the
             // lock.

@@ -43,8 +43,11 @@ const CAPABILITIES: Capabilities = Capabilities::of(&[
     Capability::StreamingUpload,
     Capability::ConnectionReuse,
     Capability::Tls,
+    Capability::Trailers,
+    Capability::ExpectContinue,
     Capability::HttpProxy,
     Capability::SocksProxy,
+    Capability::UnixSocket,
     Capability::Network,
 ]);
 

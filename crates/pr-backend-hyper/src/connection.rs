@@ -9,11 +9,9 @@ use futures::FutureExt;
 use http::{HeaderValue, Request, Response, Uri, header, uri::PathAndQuery};
 use hyper::{
     body::Incoming,
-    client::conn::{
-        TrySendError,
-        http1::{Builder, SendRequest},
-    },
+    client::conn::{TrySendError, http1::SendRequest},
 };
+use hyper_util::rt::TokioIo;
 use pr_connect::{Connected, Forwarding};
 use pr_core::{
     BackendError, ConnectionInfo, ConnectionKey, ErrorKind, ExchangeResponse, Progress, Scheme,
@@ -26,7 +24,7 @@ use crate::{
     lease::{Lease, Terms},
     message::Message,
     pool::Shared,
-    tasks::{Task, Tasks},
+    tasks::Task,
     upload::{Fate, RequestBody},
     wire::{Backlog, Wire},
 };
@@ -35,7 +33,8 @@ use crate::{
 ///
 /// Dropping it ends it at once, whatever is on its way over it.
 pub(crate) struct Connection {
-    sender: SendRequest<RequestBody>,
+    /// `None` if the connection has ended.
+    sender: Option<SendRequest<RequestBody>>,
     /// Drives the connection. It ends by itself once `sender` is gone and nothing is on its way.
     task: Task,
     runtime: Handle,
@@ -70,37 +69,20 @@ impl Unsent {
     }
 }
 
-/// The largest head of a response, in bytes.
-const HEAD: usize = 64 << 10;
-
-/// About how many bytes of a connection are held that nobody has asked for yet. A body that comes
-/// faster than it is read waits in the kernel.
-const BUFFER: usize = 64 << 10;
-
-/// hyper's settings, spelled out as far as they matter, since its defaults may change. The limit of
-/// 100 header fields is the default, and left to it: hyper allocates for every response when told.
-fn settings() -> Builder {
-    let mut settings = Builder::new();
-    settings.max_header_size(HEAD).max_buf_size(BUFFER);
-    settings.http09_responses(false).title_case_headers(false);
-    settings
-}
-
 impl Connection {
     /// Begins HTTP/1.1 on a connection that has just been dialed, on the current runtime.
     pub(crate) async fn open(
         connected: Connected,
         key: &ConnectionKey,
         epoch: u64,
-        tasks: &Arc<Tasks>,
+        pool: &Shared,
     ) -> Result<Self, BackendError> {
-        let runtime = Handle::try_current().map_err(|error| {
-            BackendError::new(ErrorKind::Config, "there is no Tokio runtime here")
-                .with_source(error)
-        })?;
+        let runtime =
+            Handle::try_current().map_err(|error| BackendError::no_runtime().with_source(error))?;
         let host = host(key)?;
-        let (wire, backlog) = Wire::new(connected.io);
-        let (sender, connection) = settings().handshake(wire).await.map_err(|error| {
+        let (wire, backlog) = Wire::new(connected.io, pool.limits.informational);
+        let begun = pool.limits.settings().handshake(TokioIo::new(wire)).await;
+        let (sender, connection) = begun.map_err(|error| {
             BackendError::new(
                 ErrorKind::Connect,
                 "HTTP/1.1 cannot be spoken on the connection",
@@ -113,11 +95,12 @@ impl Connection {
                 tracing::debug!(%error, "an HTTP/1.1 connection ended");
             }
         });
-        let task = tasks
+        let task = pool
+            .tasks
             .spawn(&runtime, driving)
             .ok_or_else(BackendError::backend_closed)?;
         Ok(Self {
-            sender,
+            sender: Some(sender),
             task,
             runtime,
             backlog,
@@ -142,6 +125,10 @@ impl Connection {
         pool: &Arc<Shared>,
     ) -> impl Future<Output = Result<ExchangeResponse, Unsent>> + Send {
         async move {
+            let Some(mut sender) = self.sender.take() else {
+                let error = error::gone();
+                return Err(Unsent::Recovered { message, error });
+            };
             let Message {
                 key,
                 mut request,
@@ -155,7 +142,13 @@ impl Connection {
             } else {
                 Stage::Sending
             });
-            let received = self.sender.try_send_request(request).await;
+            self.backlog.expect_head();
+            let response = sender.try_send_request(request);
+            // If the connection's task ends in the very moment in which the request is put into its
+            // channel, the channel keeps it for as long as it has a sender, and it would neither be
+            // sent nor come back.
+            self.sender = Some(sender).filter(|sender| !sender.is_closed());
+            let received = response.await;
             self.finish(received, key, upload, progress, pool)
         }
     }
@@ -171,7 +164,10 @@ impl Connection {
         let mut failure = match received {
             Ok(response) => {
                 let (head, body) = response.into_parts();
-                let (pool, terms) = (Arc::clone(pool), Terms::of(&head));
+                let (pool, mut terms) = (Arc::clone(pool), Terms::of(&head));
+                if upload.as_ref().is_some_and(|upload| upload.forestall()) {
+                    terms = terms.without_body();
+                }
                 let lease = Lease {
                     connection: self,
                     key,
@@ -214,11 +210,14 @@ impl Connection {
 
     /// Waits until a request can be sent; `false` if the connection has been closed.
     pub(crate) async fn ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
+        match &mut self.sender {
+            Some(sender) => sender.ready().await.is_ok(),
+            None => false,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
+        self.sender.as_ref().is_none_or(SendRequest::is_closed)
     }
 
     /// Whether bytes of a request still wait for the peer to take them.

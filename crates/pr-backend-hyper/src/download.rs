@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use pr_core::{BackendError, ErrorKind, ExchangeResponse, Frame, IncomingBody};
 
-use crate::{error, lease::Lease};
+use crate::{error, lease::Lease, limits::Limits};
 
 /// Takes a response over. The lease ends with the body, now or later; if the head is refused, the
 /// connection is closed.
@@ -22,7 +22,8 @@ pub(crate) fn receive(
     body: Incoming,
     lease: Lease,
 ) -> Result<ExchangeResponse, BackendError> {
-    check(&head).map_err(|error| error.on_reused_connection(lease.info().reused))?;
+    check(&head, lease.pool.limits)
+        .map_err(|error| error.on_reused_connection(lease.info().reused))?;
     let mut exchange = ExchangeResponse::new(head.status);
     exchange.version = head.version;
     exchange.headers = head.headers;
@@ -31,8 +32,10 @@ pub(crate) fn receive(
     Ok(exchange)
 }
 
-/// Refuses what hyper lets pass although nobody can say where such a response ends.
-fn check(head: &Parts) -> Result<(), BackendError> {
+/// Refuses what hyper lets pass: heads that are too large, and those of which nobody can say where the
+/// response ends.
+fn check(head: &Parts, limits: Limits) -> Result<(), BackendError> {
+    limits.check_head(&head.headers)?;
     let refuse = |why: &'static str| Err(BackendError::new(ErrorKind::Protocol, why));
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return refuse("the peer switched protocols, which nobody had asked for (101)");
@@ -81,6 +84,7 @@ fn incoming(mut body: Incoming, lease: Lease) -> IncomingBody {
         Download {
             first,
             body,
+            limits: lease.pool.limits,
             lease: Some(lease),
         },
         length,
@@ -92,12 +96,10 @@ struct Download {
     /// What was found when the body was looked at together with the head.
     first: Option<Result<http_body::Frame<Bytes>, hyper::Error>>,
     body: Incoming,
+    limits: Limits,
     /// `None` once the body has ended, well or badly.
     lease: Option<Lease>,
 }
-
-/// The largest trailer section, in bytes, as it would stand on the wire.
-const TRAILERS: usize = 16 << 10;
 
 impl Stream for Download {
     type Item = Result<Frame, BackendError>;
@@ -132,16 +134,13 @@ impl Download {
         let Ok(fields) = frame.into_trailers() else {
             return Ok(Frame::Data(Bytes::new()));
         };
-        let size: usize = fields
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4)
-            .sum();
-        if size > TRAILERS {
-            self.lease = None;
-            let why = "the response has more than 16 KiB of trailer fields";
-            return Err(BackendError::new(ErrorKind::Limit, why));
+        match self.limits.check_trailers(&fields) {
+            Ok(()) => Ok(Frame::Trailers(fields)),
+            Err(error) => {
+                self.lease = None;
+                Err(error)
+            }
         }
-        Ok(Frame::Trailers(fields))
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, BackendError>>> {

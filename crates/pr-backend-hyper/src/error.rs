@@ -5,7 +5,7 @@ use std::{error::Error as StdError, io};
 use pr_connect::tls_failure;
 use pr_core::{BackendError, Delivery, ErrorKind};
 
-use crate::{pool::Shared, upload::Fate};
+use crate::{informational::TooManyInformational, pool::Shared, upload::Fate};
 
 /// For a request that hyper gave back: the connection was gone before it was begun.
 pub(crate) fn unsent(error: hyper::Error, pool: &Shared) -> BackendError {
@@ -24,12 +24,18 @@ pub(crate) fn unsent(error: hyper::Error, pool: &Shared) -> BackendError {
             "the peer sent something before it was asked",
         )
     } else {
-        BackendError::new(
-            ErrorKind::Closed,
-            "the connection was closed before the request",
-        )
+        gone()
     };
     named.with_delivery(Delivery::NotSent).with_source(error)
+}
+
+/// For a request on a connection that has ended.
+pub(crate) fn gone() -> BackendError {
+    BackendError::new(
+        ErrorKind::Closed,
+        "the connection was closed before the request",
+    )
+    .with_delivery(Delivery::NotSent)
 }
 
 /// For an exchange that ended before the head of the response was there.
@@ -47,12 +53,13 @@ pub(crate) fn before_head(
             .with_delivery(Delivery::Unknown)
             .with_source(error);
     }
-    let (kind, message) = if error.is_parse_too_large() {
-        (
-            ErrorKind::Limit,
-            "the response's head has more than 100 fields or 64 KiB",
-        )
-    } else if error.is_parse_status() {
+    if error.is_parse_too_large() {
+        return pool.limits.exceeded_by_head().with_source(error);
+    }
+    if is_flood(&error) {
+        return pool.limits.exceeded_by_informational().with_source(error);
+    }
+    let (kind, message) = if error.is_parse_status() {
         (ErrorKind::Protocol, "the response has no valid status")
     } else if error.is_parse() {
         (ErrorKind::Protocol, "the response's head is not HTTP/1.1")
@@ -112,6 +119,14 @@ pub(crate) fn after_early_answer(upload: Option<&Fate>, pool: &Shared) -> Backen
 fn is_limit(fault: &io::Error) -> bool {
     let text = fault.to_string();
     text.ends_with("over limit") || text == "chunk trailers count overflow"
+}
+
+/// Whether the wire has counted too many informational responses.
+fn is_flood(error: &hyper::Error) -> bool {
+    match cause::<io::Error>(error).and_then(io::Error::get_ref) {
+        Some(inner) => inner.is::<TooManyInformational>(),
+        None => false,
+    }
 }
 
 /// The reason, if it lies on this side.

@@ -46,6 +46,14 @@ impl Terms {
             enough: error || !current || closes(),
         }
     }
+
+    /// The same, for a peer that has answered in place of giving leave to send the body.
+    pub(crate) fn without_body(self) -> Self {
+        Self {
+            enough: true,
+            ..self
+        }
+    }
 }
 
 impl Lease {

@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     connection::{Connection, Unsent},
     idle::{Idle, Settings},
+    limits::Limits,
     message::{Message, prove_empty},
     tasks::Tasks,
 };
@@ -63,6 +64,7 @@ pub struct Http1Pool {
 pub(crate) struct Shared {
     idle: Idle,
     pub(crate) tasks: Arc<Tasks>,
+    pub(crate) limits: Limits,
 }
 
 impl Http1Pool {
@@ -71,7 +73,10 @@ impl Http1Pool {
     /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout),
     /// [`max_connection_age`](TransportConfig::max_connection_age),
     /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin) and
-    /// [`max_idle`](TransportConfig::max_idle).
+    /// [`max_idle`](TransportConfig::max_idle), and the limits on a response's head:
+    /// [`max_head_size`](TransportConfig::max_head_size),
+    /// [`max_header_fields`](TransportConfig::max_header_fields) and
+    /// [`max_informational`](TransportConfig::max_informational).
     pub fn new(config: &TransportConfig, connector: Connector) -> Self {
         let settings = Settings {
             timeout: config.idle_timeout,
@@ -84,6 +89,7 @@ impl Http1Pool {
             shared: Arc::new(Shared {
                 idle: Idle::new(settings),
                 tasks: Arc::default(),
+                limits: Limits::of(config),
             }),
         }
     }
@@ -124,13 +130,15 @@ impl Http1Pool {
         message.progress.reach(Stage::Connecting);
         let epoch = self.shared.idle.epoch();
         let connected = self.dial(&message.key).await?;
+        message.progress.dialed(connected.timings);
         self.send_first(connected, epoch, message).await
     }
 
     /// Sends a request over a connection that somebody else has dialed for the request's key. The
     /// connection joins the pool afterwards.
     ///
-    /// It must speak HTTP/1.1 and must not have carried a request.
+    /// It must speak HTTP/1.1 and must not have carried a request. What it took to open it is for
+    /// whoever has opened it to say.
     pub async fn exchange_on(
         &self,
         connected: Connected,
@@ -143,8 +151,9 @@ impl Http1Pool {
     }
 
     /// Lets go of every connection: idle ones are closed now, those in use when their exchanges have
-    /// ended. Exchanges that begin later dial anew.
+    /// ended. Exchanges that begin later dial anew, and resolve names anew.
     pub fn reset_connections(&self) {
+        self.connector.forget_names();
         self.shared.idle.clear();
     }
 
@@ -183,8 +192,7 @@ impl Http1Pool {
         epoch: u64,
         message: Box<Message>,
     ) -> Result<ExchangeResponse, BackendError> {
-        let tasks = &self.shared.tasks;
-        let connection = Connection::open(connected, &message.key, epoch, tasks).await?;
+        let connection = Connection::open(connected, &message.key, epoch, &self.shared).await?;
         connection
             .send(message, &self.shared)
             .await
@@ -287,7 +295,7 @@ mod tests {
             .await
             .unwrap();
         let epoch = pool.shared.idle.epoch();
-        let connection = Connection::open(connected, &second.key, epoch, &pool.shared.tasks)
+        let connection = Connection::open(connected, &second.key, epoch, &pool.shared)
             .await
             .unwrap();
         connection.lose();

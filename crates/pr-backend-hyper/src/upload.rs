@@ -12,6 +12,8 @@ use futures::{StreamExt, task::AtomicWaker};
 use http_body::{Frame, SizeHint};
 use pr_core::{BackendError, BoxError, ByteStream, ErrorKind, Progress, Stage};
 
+use crate::expect::{Leave, Wait};
+
 /// A request's body as hyper takes it.
 pub(crate) enum RequestBody {
     Empty,
@@ -60,6 +62,8 @@ pub(crate) struct Upload {
     left: Option<u64>,
     ended: bool,
     fate: Arc<Fate>,
+    /// The peer's leave, if the body has to wait for it.
+    wait: Option<Wait>,
     progress: Progress,
 }
 
@@ -70,8 +74,19 @@ impl Upload {
             left: length,
             ended: false,
             fate: Arc::default(),
+            wait: None,
             progress,
         }
+    }
+
+    /// The same body, which is not sent without leave.
+    pub(crate) fn with_leave(mut self, leave: Arc<Leave>) -> Self {
+        self.wait = Some(Wait::new(Arc::clone(&leave)));
+        self.fate = Arc::new(Fate {
+            leave: Some(leave),
+            ..Fate::default()
+        });
+        self
     }
 
     /// What becomes of it, to be read after hyper has taken it.
@@ -82,6 +97,10 @@ impl Upload {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UploadFailed>>> {
         if self.ended {
             return Poll::Ready(None);
+        }
+        if let Some(wait) = &mut self.wait {
+            ready!(wait.poll(cx));
+            self.wait = None;
         }
         let Some(piece) = ready!(poll_piece(&mut self.stream, cx)) else {
             return Poll::Ready(match self.left {
@@ -148,6 +167,8 @@ pub(crate) struct Fate {
     state: Mutex<State>,
     /// Of the one who waits for the end of the upload.
     waker: AtomicWaker,
+    /// The peer's leave, if the upload has to wait for it.
+    leave: Option<Arc<Leave>>,
 }
 
 #[derive(Default)]
@@ -164,6 +185,11 @@ enum State {
 impl Fate {
     pub(crate) fn is_complete(&self) -> bool {
         matches!(*self.lock(), State::Complete)
+    }
+
+    /// The peer has answered. Whether the upload was waiting for leave, and is never going to begin.
+    pub(crate) fn forestall(&self) -> bool {
+        self.leave.as_ref().is_some_and(|leave| leave.refuse())
     }
 
     /// Why the exchange had to fail, if it is the upload's fault.

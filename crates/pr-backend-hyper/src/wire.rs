@@ -1,4 +1,4 @@
-//! A connection's bytes as hyper takes them, and whether some of them are stuck.
+//! A connection's bytes on their way to and from hyper, and what hyper does not notice about them.
 
 use std::{
     io::{self, IoSlice},
@@ -7,25 +7,29 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures::task::AtomicWaker;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 use pr_connect::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A connection as hyper takes it.
+use crate::informational::Informational;
+
+/// A connection as hyper is given it.
 ///
 /// hyper takes a connection for idle when response and request are complete, even if the last bytes
 /// of the request still wait for a peer that has answered without reading it all. The next request
-/// would wait behind them, perhaps forever; hence the [`Backlog`].
+/// would wait behind them, perhaps forever; hence the [`Backlog`]. Nor does it count
+/// [`Informational`] responses.
 pub(crate) struct Wire {
-    stream: TokioIo<Stream>,
+    stream: Stream,
     backlog: Backlog,
+    informational: Informational,
 }
 
-/// Whether the peer has not taken all that was written.
+/// What the exchanges of a connection and its task tell each other: whether the peer has not taken
+/// all that was written, and that a new exchange has begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backlog(Arc<Shared>);
 
@@ -33,11 +37,23 @@ pub(crate) struct Backlog(Arc<Shared>);
 struct Shared {
     stuck: AtomicBool,
     gone: AtomicBool,
+    head_expected: AtomicBool,
     /// Of the one who waits for the peer to take what is stuck.
     waker: AtomicWaker,
 }
 
 impl Backlog {
+    /// Says that a request is about to be sent, so that what is read next is the head of a response.
+    pub(crate) fn expect_head(&self) {
+        self.0.head_expected.store(true, Ordering::Release);
+    }
+
+    fn head_is_expected(&self) -> bool {
+        // Looking costs less than swapping, and this is looked at often.
+        let expected = &self.0.head_expected;
+        expected.load(Ordering::Acquire) && expected.swap(false, Ordering::AcqRel)
+    }
+
     pub(crate) fn exists(&self) -> bool {
         self.0.stuck.load(Ordering::Acquire)
     }
@@ -77,29 +93,38 @@ impl Drop for Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: Stream) -> (Self, Backlog) {
+    /// Lets so many informational responses pass before a final one.
+    pub(crate) fn new(stream: Stream, max_informational: usize) -> (Self, Backlog) {
         let backlog = Backlog::default();
         (
             Self {
-                stream: TokioIo::new(stream),
+                stream,
                 backlog: backlog.clone(),
+                informational: Informational::new(max_informational),
             },
             backlog,
         )
     }
 }
 
-impl Read for Wire {
+impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let this = &mut *self;
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if this.backlog.head_is_expected() {
+            this.informational.restart();
+        }
+        let read = &buf.filled()[before..];
+        Poll::Ready(this.informational.read(read).map_err(io::Error::other))
     }
 }
 
-impl Write for Wire {
+impl AsyncWrite for Wire {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

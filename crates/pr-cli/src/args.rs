@@ -31,9 +31,17 @@ pub(crate) enum Command {
     #[command(long_about = FETCH_ABOUT, after_help = FETCH_EXAMPLES)]
     Fetch(Box<FetchArgs>),
     /// List the backends: which are compiled in, what each can do, which one is the default
-    Backends,
+    Backends(BackendsArgs),
     /// Send a batch through every backend to a server inside this program, and compare
     Demo(DemoArgs),
+}
+
+/// What `preq backends` is asked for.
+#[derive(Debug, Args)]
+pub(crate) struct BackendsArgs {
+    /// Print what each can do as a table in Markdown, and nothing else
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 const FETCH_ABOUT: &str = "\

@@ -8,7 +8,10 @@ use parallel_requests::{
     pr_core::{Capabilities, Capability},
 };
 
-use crate::exit::{CommandError, Exit, explain};
+use crate::{
+    args::BackendsArgs,
+    exit::{CommandError, Exit, explain},
+};
 
 /// Every backend that this command can be built with, in detection order.
 pub(crate) const KNOWN: [&str; 3] = ["h2", "hyper", "blocking"];
@@ -17,12 +20,16 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Prints the table.
-pub(crate) fn run() -> Result<Exit, CommandError> {
+pub(crate) fn run(args: &BackendsArgs) -> Result<Exit, CommandError> {
     let mut columns = Vec::new();
     for name in KNOWN {
         columns.push((name, capabilities(name)?));
     }
     let mut out = anstream::stdout().lock();
+    if args.markdown {
+        markdown(&mut out, &columns)?;
+        return Ok(Exit::Success);
+    }
 
     write!(out, "{BOLD}{:<24}", "Backend")?;
     for (place, (name, _)) in columns.iter().enumerate() {
@@ -63,6 +70,33 @@ fn capabilities(name: &str) -> Result<Option<Capabilities>, CommandError> {
     let backend = make_backend(name, TransportConfig::default())
         .map_err(|error| CommandError::Failed(explain(&error)))?;
     Ok(Some(backend.capabilities()))
+}
+
+/// What each backend that is compiled in can do, as documents have it.
+fn markdown(out: &mut impl Write, columns: &[(&str, Option<Capabilities>)]) -> std::io::Result<()> {
+    let compiled: Vec<_> = columns
+        .iter()
+        .filter_map(|(name, found)| Some((*name, (*found)?)))
+        .collect();
+    let names: Vec<_> = compiled.iter().map(|(name, _)| *name).collect();
+    writeln!(out, "| | {} |", names.join(" | "))?;
+    writeln!(out, "|---|{}", "---|".repeat(names.len()))?;
+    for &capability in Capability::ALL {
+        // Every backend that people can choose opens real connections.
+        if capability == Capability::Network {
+            continue;
+        }
+        let says = compiled.iter().map(|(_, capabilities)| {
+            if capabilities.has(capability) {
+                "yes"
+            } else {
+                "no"
+            }
+        });
+        let says: Vec<_> = says.collect();
+        writeln!(out, "| {} | {} |", capability.label(), says.join(" | "))?;
+    }
+    Ok(())
 }
 
 /// One line of the table. `says` is `None` where there is nothing to say.

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     log_if_asked();
     let outcome = match cli.command {
         Command::Fetch(args) => fetch::run(*args),
-        Command::Backends => backends::run(),
+        Command::Backends(args) => backends::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     outcome.unwrap_or_else(|error| error.report()).into()

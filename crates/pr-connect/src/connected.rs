@@ -1,11 +1,8 @@
 //! What dialing gives: the stream, the version of HTTP to speak on it, and its number.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use pr_core::ConnectionInfo;
+use pr_core::{ConnectionInfo, DialTimings};
 
 use crate::{Forwarding, Stream};
 
@@ -28,11 +25,13 @@ pub struct Connected {
     /// because of prior knowledge (RFC 9113, section 3.3), says so.
     pub protocol: Protocol,
     /// The connection's number, which no other connection of this process has, and the peer's
-    /// address (the proxy's, if there is one). `reused` is false.
+    /// address (the proxy's, if there is one; none for a Unix socket). `reused` is false.
     pub info: ConnectionInfo,
     /// Whether this leads to a proxy that forwards requests, and how those differ then. Such a
     /// connection speaks HTTP/1.1, whatever is known of the origin.
     pub forwarding: Option<Forwarding>,
+    /// What opening the connection took, part by part.
+    pub timings: DialTimings,
 }
 
 /// Which version of HTTP a connection speaks.
@@ -49,19 +48,16 @@ pub enum Protocol {
 }
 
 impl Connected {
-    pub(crate) fn new(
-        io: Stream,
-        remote: Option<SocketAddr>,
-        forwarding: Option<Forwarding>,
-    ) -> Self {
+    pub(crate) fn new(io: Stream, forwarding: Option<Forwarding>, timings: DialTimings) -> Self {
         // Numbers start at 1, since 0 stands for no connection.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             protocol: io.protocol(),
+            info: ConnectionInfo::new(id, false, io.remote_addr()),
             io,
-            info: ConnectionInfo::new(id, false, remote),
             forwarding,
+            timings,
         }
     }
 }

@@ -1,31 +1,36 @@
 //! The way from a connection key to a connection, within the time that it may take.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use pr_core::{BackendError, ConnectionKey, Scheme, TimeoutPhase, TransportConfig};
-use pr_tls::{Alpn, TlsContext, handshake_error, server_name};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout_at},
-};
-use tokio_rustls::TlsConnector;
-use tower_service::Service;
+use futures::TryFutureExt;
+use pr_core::{BackendError, ConnectionKey, DialTimings, Proxy, Scheme, TransportConfig};
+use pr_tls::{Alpn, TlsContext};
 
 use crate::{
-    Connected, Stream, address, error,
-    proxy::{self, Passed},
-    resolver::Resolver,
+    Connected, Stream,
+    clock::Clock,
+    dial::Dialer,
+    error::Failure,
+    names::Names,
+    proxy::{Passage, Passed, Way},
+    secure::Secure,
+    transport::Transport,
 };
 
-/// Opens connections: name resolution, TCP, the proxy, and TLS where the scheme is `https`.
+/// Opens connections: name resolution, TCP or a Unix socket, the proxy, and TLS where the scheme is
+/// `https`.
 ///
-/// A host with several addresses is tried on all of them, IPv6 and IPv4 side by side after 300 ms
-/// (Happy Eyeballs, RFC 8305). `TCP_NODELAY` is set, since a request waits for nothing that Nagle's
-/// algorithm could gather; TCP keep-alive probes start after a minute of silence, so that a
-/// connection through a forgetful NAT is noticed while it is idle.
+/// - **Names** are resolved by the settings' [`resolver`](TransportConfig::resolver) or the
+///   system's, once at a time for each, and remembered for a while.
+/// - **Addresses** of a host are all tried, IPv6 and IPv4 in turn, the next one when one has failed
+///   or has not answered in 250 ms (Happy Eyeballs, RFC 8305). The settings'
+///   [`address_filter`](TransportConfig::address_filter) is asked about each right before.
+/// - **Sockets** have `TCP_NODELAY` set, since a request waits for nothing that Nagle's algorithm
+///   could gather. TCP keep-alive probes start after
+///   [`tcp_keep_alive`](TransportConfig::tcp_keep_alive) of silence and come every 15 s, so that a
+///   connection through a forgetful NAT is noticed while it is idle.
 ///
-/// Clones are cheap and share everything, TLS sessions included.
+/// Clones are cheap and share everything, names and TLS sessions included.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,141 +48,202 @@ pub struct Connector {
 }
 
 struct Inner {
-    resolver: Resolver,
-    tcp: HttpConnector<Resolver>,
+    names: Names,
+    dialer: Dialer,
     tls: TlsContext,
     connect_timeout: Duration,
 }
 
-/// How long a connection may be silent before the kernel asks the peer whether it is still there.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-/// How long the kernel waits between two such questions.
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
-
 impl Connector {
-    /// Takes whom to trust and the time limit of a connection; the rest of `config` is not for
-    /// dialing.
+    /// Takes what is set for all connections: names, addresses, TLS and the time limit; the rest of
+    /// `config` is not for dialing.
     ///
-    /// A setting that cannot work is an error of kind [`Config`](pr_core::ErrorKind::Config).
+    /// A setting that cannot work, such as a certificate that cannot be read, is an error of kind
+    /// [`Config`](pr_core::ErrorKind::Config).
     pub fn new(config: &TransportConfig) -> Result<Self, BackendError> {
         config.validate()?;
-        let resolver = Resolver::new();
-        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(KEEPALIVE_AFTER));
-        tcp.set_keepalive_interval(Some(KEEPALIVE_EVERY));
-        // Shared out evenly among a host's addresses, so that one that never answers leaves time
-        // for the next.
-        tcp.set_connect_timeout(Some(config.connect_timeout));
         Ok(Self {
             inner: Arc::new(Inner {
-                resolver,
-                tcp,
-                tls: TlsContext::new(&config.roots)?,
+                names: Names::new(config),
+                dialer: Dialer::new(config),
+                tls: TlsContext::new(&config.tls)?,
                 connect_timeout: config.connect_timeout,
             }),
         })
     }
 
-    /// Opens a connection that may carry requests of this key, through the key's proxy if it has
-    /// one: an `http` proxy forwards plain requests, which [`Connected::forwarding`] tells, and
-    /// gives a tunnel (CONNECT) to `https` origins; a SOCKS5 proxy gives a tunnel to all.
+    /// Opens a connection that may carry requests of this key: through the key's Unix socket if it
+    /// has one, otherwise through its proxy if it has one. An `http` or `https` proxy forwards
+    /// plain requests, which [`Connected::forwarding`] tells, and gives a tunnel (CONNECT) to
+    /// `https` origins; a SOCKS5 proxy gives a tunnel to all.
     ///
-    /// `alpn` says what to offer over TLS; without TLS the protocol is HTTP/1.1. The connection
-    /// belongs to the Tokio runtime of the caller, whose time and I/O drivers must be enabled.
-    /// Dropping the future closes whatever it had opened; a look-up by the system's resolver that
-    /// has begun ends by itself on a thread of the runtime.
+    /// `alpn` says what to offer over TLS unless the TLS settings do; without TLS the protocol is
+    /// HTTP/1.1. The connection belongs to the Tokio runtime of the caller, whose time and I/O
+    /// drivers must be enabled; it may be [taken from it](Stream::into_parts). Dropping the future
+    /// closes whatever it had opened; a look-up by the system's resolver that has begun ends by
+    /// itself on a thread of the runtime.
     ///
-    /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect) or
-    /// [`Tls`](pr_core::ErrorKind::Tls); [`Proxy`](pr_core::ErrorKind::Proxy) for everything that
-    /// goes wrong before the proxy has been passed; [`Config`](pr_core::ErrorKind::Config) if the
-    /// machine has no CA certificates to verify with. When the settings' `connect_timeout` has
-    /// passed, it is a [`Timeout`](pr_core::ErrorKind::Timeout) in the phase
-    /// [`Connect`](TimeoutPhase::Connect) whose message says in which part. Nothing of a request
-    /// has been sent in any of them.
+    /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect),
+    /// also if the address filter forbids all there is to dial, or [`Tls`](pr_core::ErrorKind::Tls);
+    /// [`Proxy`](pr_core::ErrorKind::Proxy) for what goes wrong before the proxy has been passed,
+    /// and [`Protocol`](pr_core::ErrorKind::Protocol) if its answer holds a NUL;
+    /// [`Input`](pr_core::ErrorKind::Input) for a host or credentials that cannot be sent to the
+    /// proxy; [`Config`](pr_core::ErrorKind::Config) for TLS settings that cannot work, or a machine
+    /// without CA certificates; [`Unsupported`](pr_core::ErrorKind::Unsupported) for a Unix socket
+    /// where the platform has none. When the settings' `connect_timeout` has passed, it is a
+    /// [`Timeout`](pr_core::ErrorKind::Timeout) in the phase
+    /// [`Connect`](pr_core::TimeoutPhase::Connect) whose message says in which part. Nothing of a
+    /// request has been sent in any of them.
     pub async fn connect(
         &self,
         key: &ConnectionKey,
         alpn: Alpn,
     ) -> Result<Connected, BackendError> {
-        // A limit too long to be represented is no limit.
-        let deadline = Instant::now().checked_add(self.inner.connect_timeout);
-        let dialed = match key.proxy() {
-            None => {
-                let dialing = self.inner.dial(key.host(), key.port());
-                Passed::Through(self.within(deadline, "DNS and TCP", dialing).await?)
-            }
-            Some(proxy) => {
-                let dialing = self.inner.dial(proxy.host(), proxy.port());
-                let dialing = self.within(deadline, "DNS and TCP to the proxy", dialing);
-                let tcp = dialing.await.map_err(proxy::unreachable)?;
-                let passing = proxy::pass(proxy, tcp, key, &self.inner.resolver);
-                self.within(deadline, "the proxy's handshake", passing)
-                    .await?
-            }
-        };
-        let tcp = match dialed {
-            Passed::Through(tcp) => tcp,
-            Passed::Forwarding(tcp, forwarding) => {
-                let remote = tcp.peer_addr().ok();
-                return Ok(Connected::new(Stream::tcp(tcp), remote, Some(forwarding)));
-            }
-        };
-        let remote = tcp.peer_addr().ok();
-        let stream = match key.scheme() {
-            Scheme::Http => Stream::tcp(tcp),
-            Scheme::Https => {
-                let handshake = self.inner.shake_hands(tcp, key, alpn);
-                self.within(deadline, "the TLS handshake", handshake)
-                    .await?
-            }
-        };
-        Ok(Connected::new(stream, remote, None))
+        // Boxed because handshakes are large, and it is small beside a connection.
+        Box::pin(self.inner.connect(key, alpn)).await
     }
 
-    async fn within<T>(
-        &self,
-        deadline: Option<Instant>,
-        part: &'static str,
-        step: impl Future<Output = Result<T, BackendError>>,
-    ) -> Result<T, BackendError> {
-        let Some(deadline) = deadline else {
-            return step.await;
-        };
-        timeout_at(deadline, step).await.unwrap_or_else(|_| {
-            let limit = self.inner.connect_timeout;
-            Err(BackendError::timeout(
-                TimeoutPhase::Connect,
-                format!("the connect timeout of {limit:?} passed during {part}"),
-            ))
-        })
+    /// Remembers no name any more: connections opened from now on resolve theirs anew.
+    ///
+    /// For a network that is not the same any more. Look-ups on their way still answer those that
+    /// wait for them.
+    ///
+    /// ```
+    /// # use pr_connect::Connector;
+    /// # fn network_has_changed(connector: &Connector) {
+    /// connector.forget_names();
+    /// # }
+    /// ```
+    pub fn forget_names(&self) {
+        self.inner.names.forget();
     }
 }
 
+/// Who is at the first hop of a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hop {
+    Origin,
+    Proxy,
+}
+
 impl Inner {
-    async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, BackendError> {
-        // The service is called through `&mut`; its clone is a reference count.
-        let mut tcp = self.tcp.clone();
-        let connecting = tcp.call(address::uri_of(host, port)?);
-        connecting
-            .await
-            .map(TokioIo::into_inner)
-            .map_err(error::dialing)
+    async fn connect(&self, key: &ConnectionKey, alpn: Alpn) -> Result<Connected, BackendError> {
+        // All that can be wrong with the settings is found before anybody is dialed.
+        let secure = match key.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => Some(Secure::with_origin(&self.tls, key, alpn)?),
+        };
+        let clock = Clock::start(self.connect_timeout);
+        let mut timings = DialTimings::default();
+        let way = if let Some(path) = key.unix_socket() {
+            let opening = Transport::unix(path);
+            let opening = clock.time("the Unix socket's connection", &mut timings.tcp, opening);
+            Way::Plain(opening.await.map_err(Failure::of_origin)?)
+        } else if let Some(proxy) = key.proxy() {
+            match self.pass(proxy, key, &clock, &mut timings).await? {
+                Passed::Through(way) => way,
+                Passed::Forwarding(way, forwarding) => {
+                    let stream = way.into_stream();
+                    return Ok(Connected::new(stream, Some(forwarding), timings));
+                }
+            }
+        } else {
+            let origin = (key.bare_host(), key.port());
+            let reaching = self.reach(origin, Hop::Origin, &clock, &mut timings);
+            Way::Plain(reaching.await.map_err(Failure::of_origin)?)
+        };
+        let part = "the TLS handshake";
+        let stream = match (secure, way) {
+            (None, way) => way.into_stream(),
+            (Some(secure), Way::Plain(transport)) => {
+                let handshake = secure.shake_hands(transport);
+                Stream::tls(clock.time(part, &mut timings.tls, handshake).await?)
+            }
+            (Some(secure), Way::Encrypted(outer)) => {
+                let handshake = secure.shake_hands(*outer);
+                Stream::nested(clock.time(part, &mut timings.tls, handshake).await?)
+            }
+        };
+        Ok(Connected::new(stream, None, timings))
     }
 
-    async fn shake_hands(
+    /// Dials a host.
+    async fn reach(
         &self,
-        tcp: TcpStream,
+        (host, port): (&str, u16),
+        hop: Hop,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Transport, Failure> {
+        let (dns, tcp) = match hop {
+            Hop::Origin => ("DNS", "TCP"),
+            Hop::Proxy => ("DNS of the proxy", "TCP to the proxy"),
+        };
+        let addresses = self.addresses((host, port), dns, clock, timings).await?;
+        let dialing = self.dialer.dial(addresses);
+        let tcp = clock.time(tcp, &mut timings.tcp, dialing).await?;
+        Ok(Transport::Tcp(tcp))
+    }
+
+    async fn addresses(
+        &self,
+        (host, port): (&str, u16),
+        step: &'static str,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let mut taken = timings.dns;
+        let resolving = self.names.resolve(host, port).map_err(Failure::Name);
+        let found = clock.time(step, &mut taken, resolving).await?;
+        if found.by_name {
+            timings.dns = taken;
+        }
+        Ok(found.addresses)
+    }
+
+    /// Dials the proxy, and gets past it.
+    async fn pass(
+        &self,
+        proxy: &Proxy,
         key: &ConnectionKey,
-        alpn: Alpn,
-    ) -> Result<Stream, BackendError> {
-        let name = server_name(key)?;
-        let config = self.tls.client_config(key.verify_ssl(), alpn)?;
-        let tls = TlsConnector::from(config)
-            .connect(name, tcp)
-            .await
-            .map_err(handshake_error)?;
-        Ok(Stream::tls(tls))
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Passed, BackendError> {
+        let passage = Passage::new(proxy, key, &self.tls)?;
+        let target = self.target(proxy, key, clock, timings).await;
+        let target = target.map_err(Failure::of_origin)?;
+        let host = proxy.host().to_ascii_lowercase();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let reaching = self.reach((host, proxy.port()), Hop::Proxy, clock, timings);
+        let transport = reaching.await.map_err(Failure::of_proxy)?;
+        passage.take(transport, key, target, clock, timings).await
+    }
+
+    /// Where the proxy is asked to go, if its name is resolved here. An address that may not be
+    /// dialed may not be dialed by a proxy either, as far as it is known.
+    async fn target(
+        &self,
+        proxy: &Proxy,
+        key: &ConnectionKey,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Option<SocketAddr>, Failure> {
+        let (host, port) = (key.bare_host(), key.port());
+        if proxy.scheme() != "socks5" {
+            if let Ok(address) = host.parse() {
+                self.dialer.check(address)?;
+            }
+            return Ok(None);
+        }
+        let addresses = self.addresses((host, port), "DNS", clock, timings).await?;
+        let mut refusal = None;
+        for address in addresses {
+            match self.dialer.check(address.ip()) {
+                Ok(()) => return Ok(Some(address)),
+                Err(failure) => refusal = Some(failure),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| Failure::Socket(io::ErrorKind::AddrNotAvailable.into())))
     }
 }
 

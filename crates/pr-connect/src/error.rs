@@ -1,43 +1,115 @@
-//! What went wrong before there was a TCP connection: the name, or the network.
+//! What went wrong before there was a connection to the first hop: the name, or the network.
 
-use std::{error::Error as StdError, io};
+use std::{io, net::IpAddr, sync::Arc};
 
-use pr_core::{BackendError, BoxError, ErrorKind, TimeoutPhase};
+use pr_core::{AddressFilter, BackendError, ErrorKind, ResolveError, TimeoutPhase};
 
-use crate::resolver::ResolveError;
+/// Why a host could not be reached.
+pub(crate) enum Failure {
+    /// Its name has no address.
+    Name(Arc<ResolveError>),
+    /// The filter lets pass none of its addresses.
+    Forbidden(AddressFilter),
+    /// None of its addresses is of the family of the local one.
+    OtherFamily(IpAddr),
+    /// None of its addresses took the connection.
+    Socket(io::Error),
+    /// The Unix socket did not.
+    #[cfg(unix)]
+    Unix(io::Error),
+    /// Time ran out, or something that has its error already.
+    Other(BackendError),
+}
 
-/// The error of a dialing that failed with `error`, which becomes its source.
-pub(crate) fn dialing(error: impl Into<BoxError>) -> BackendError {
-    let error = error.into();
-    if find::<ResolveError>(&*error).is_some() {
-        return BackendError::new(ErrorKind::Dns, "the host's name could not be resolved")
-            .with_source(error);
+impl Failure {
+    /// The error of a request to this host.
+    pub(crate) fn of_origin(self) -> BackendError {
+        match self {
+            Self::Name(error) => BackendError::dns(error.failure()).with_source(error),
+            Self::Forbidden(filter) => connect(format!(
+                "no address of the host may be dialed: the address filter ({}) forbids it",
+                name_of(&filter)
+            )),
+            Self::OtherFamily(local) => connect(format!(
+                "the host has no address that can be reached from the local address {local}"
+            )),
+            Self::Socket(error) => socket(error),
+            #[cfg(unix)]
+            Self::Unix(error) => unix(error),
+            Self::Other(error) => error,
+        }
     }
-    let message = match find::<io::Error>(&*error).map(io::Error::kind) {
-        Some(io::ErrorKind::TimedOut) => {
+
+    /// The error of a request through this proxy.
+    pub(crate) fn of_proxy(self) -> BackendError {
+        match self {
+            // It was this side that refused, which no other proxy would change.
+            Self::Forbidden(filter) => connect(format!(
+                "no address of the proxy may be dialed: the address filter ({}) forbids it",
+                name_of(&filter)
+            )),
+            Self::OtherFamily(local) => connect(format!(
+                "the proxy has no address that can be reached from the local address {local}"
+            )),
+            failure => {
+                let error = failure.of_origin();
+                if error.is_timeout() || error.kind() == ErrorKind::Config {
+                    return error;
+                }
+                let message = format!("the proxy cannot be reached: {}", error.message());
+                BackendError::new(ErrorKind::Proxy, message).with_source(error)
+            }
+        }
+    }
+}
+
+impl From<BackendError> for Failure {
+    fn from(error: BackendError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// What a filter calls itself.
+fn name_of(filter: &AddressFilter) -> String {
+    let shown = format!("{filter:?}");
+    let name = shown
+        .strip_prefix("AddressFilter(")
+        .and_then(|rest| rest.strip_suffix(')'));
+    name.unwrap_or(&shown).to_owned()
+}
+
+fn socket(error: io::Error) -> BackendError {
+    let message = match error.kind() {
+        io::ErrorKind::TimedOut => {
             return BackendError::timeout(
                 TimeoutPhase::Connect,
                 "the peer did not answer the TCP connection",
             )
             .with_source(error);
         }
-        Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+        io::ErrorKind::ConnectionRefused => "the connection was refused",
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "the peer cannot be reached from here"
         }
-        _ => "the TCP connection failed",
+        io::ErrorKind::AddrNotAvailable => {
+            "there is no local address, or no port of it left, to connect from"
+        }
+        _ => "the connection could not be opened",
     };
     BackendError::new(ErrorKind::Connect, message).with_source(error)
 }
 
-/// The first cause of this type.
-fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
+#[cfg(unix)]
+fn unix(error: io::Error) -> BackendError {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such Unix socket",
+        io::ErrorKind::PermissionDenied => "the Unix socket may not be used by this process",
+        io::ErrorKind::ConnectionRefused => "nobody listens on the Unix socket",
+        _ => "the connection to the Unix socket could not be opened",
+    };
+    BackendError::new(ErrorKind::Connect, message).with_source(error)
+}
+
+fn connect(message: String) -> BackendError {
+    BackendError::new(ErrorKind::Connect, message)
 }

@@ -1,10 +1,15 @@
-//! Dialing for the async backends of `parallel-requests`: from a connection key to a byte stream.
+//! Dialing for the backends of `parallel-requests`: from a connection key to a byte stream.
 //!
 //! Whoever writes a backend comes here. A [`Connector`] is made once of a transport's settings;
-//! its [`connect`](Connector::connect) resolves the host's name, opens a TCP connection, gets past
-//! the proxy if there is one, shakes hands by TLS where the scheme asks for it, and says which
-//! version of HTTP the peer agreed to.
+//! its [`connect`](Connector::connect) resolves the host's name, opens a TCP connection or that to
+//! a Unix socket, gets past the proxy if there is one, shakes hands by TLS where the scheme asks
+//! for it, and says which version of HTTP the peer agreed to.
 //! It pools nothing: whether a connection is used again is the backend's affair.
+//!
+//! A backend without a runtime polls [`connect`](Connector::connect) on a small one of its own and
+//! takes the stream apart by [`Stream::into_parts`].
+//!
+//! With the feature `hickory` there is `HickoryResolver`, a resolver in place of the system's.
 //!
 //! ```
 //! use pr_connect::{Alpn, Connector, Protocol};
@@ -17,19 +22,27 @@
 //! }
 //! ```
 
-mod address;
+mod clock;
 mod connected;
 mod connector;
+mod dial;
 mod error;
+mod names;
+mod parts;
 mod proxy;
-mod resolver;
+mod race;
+mod secure;
 mod stream;
+mod transport;
 
 pub use pr_tls::{Alpn, tls_failure};
 
+#[cfg(feature = "hickory")]
+pub use self::names::HickoryResolver;
 pub use self::{
     connected::{Connected, Protocol},
     connector::Connector,
+    parts::{Socket, StreamParts},
     proxy::Forwarding,
     stream::Stream,
 };

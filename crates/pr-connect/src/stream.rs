@@ -2,19 +2,17 @@
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::Protocol;
+use crate::{Protocol, StreamParts, transport::Transport};
 
-/// A TCP connection, with or without TLS over it.
+/// A connection over TCP or a Unix socket, with or without TLS over it.
 ///
 /// Writes are vectored: a head and a body that are written together leave together. Without a
 /// proper end by the peer (TLS's `close_notify`), reading from a TLS stream ends with
@@ -33,85 +31,120 @@ pub struct Stream(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpStream),
+    Plain(Transport),
     // Boxed because a TLS session is some hundred times the size of a socket.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Transport>>),
+    /// An origin's TLS within that of a proxy.
+    Nested(Box<TlsStream<TlsStream<Transport>>>),
+}
+
+/// The same call on whichever stream it is.
+macro_rules! each {
+    ($kind:expr, $stream:ident => $call:expr) => {
+        match $kind {
+            Kind::Plain($stream) => $call,
+            Kind::Tls($stream) => $call,
+            Kind::Nested($stream) => $call,
+        }
+    };
 }
 
 impl Stream {
-    pub(crate) fn tcp(stream: TcpStream) -> Self {
-        Self(Kind::Tcp(stream))
+    pub(crate) fn plain(transport: Transport) -> Self {
+        Self(Kind::Plain(transport))
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<Transport>) -> Self {
         Self(Kind::Tls(Box::new(stream)))
     }
 
-    /// What the handshake agreed on.
-    pub(crate) fn protocol(&self) -> Protocol {
-        match &self.0 {
-            Kind::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Protocol::Http2
+    pub(crate) fn nested(stream: TlsStream<TlsStream<Transport>>) -> Self {
+        Self(Kind::Nested(Box::new(stream)))
+    }
+
+    /// Takes the stream apart, for use without a runtime: the socket blocks from then on.
+    ///
+    /// It must happen within the runtime on which the connection was opened, or while that still
+    /// exists. An error is one of the socket that cannot be taken from the runtime.
+    pub fn into_parts(self) -> io::Result<StreamParts> {
+        let (transport, sessions) = match self.0 {
+            Kind::Plain(transport) => (transport, Vec::new()),
+            Kind::Tls(stream) => {
+                let (transport, session) = stream.into_inner();
+                (transport, vec![session])
             }
-            Kind::Tls(_) | Kind::Tcp(_) => Protocol::Http1,
+            Kind::Nested(stream) => {
+                let (stream, inner) = stream.into_inner();
+                let (transport, outer) = stream.into_inner();
+                (transport, vec![outer, inner])
+            }
+        };
+        Ok(StreamParts {
+            socket: transport.into_socket()?,
+            sessions,
+        })
+    }
+
+    /// What the handshake with the origin agreed on.
+    pub(crate) fn protocol(&self) -> Protocol {
+        let agreed = match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Kind::Nested(stream) => stream.get_ref().1.alpn_protocol(),
+        };
+        if agreed == Some(b"h2") {
+            Protocol::Http2
+        } else {
+            Protocol::Http1
+        }
+    }
+
+    /// The address of the peer, or of the proxy; a Unix socket has none.
+    pub(crate) fn remote_addr(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Plain(transport) => transport.remote_addr(),
+            Kind::Tls(stream) => stream.get_ref().0.remote_addr(),
+            Kind::Nested(stream) => stream.get_ref().0.get_ref().0.remote_addr(),
         }
     }
 }
 
 impl AsyncRead for Stream {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Kind::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Kind::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
-            Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Kind::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
+        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
-            Kind::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Kind::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-        }
+        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.0 {
-            Kind::Tcp(stream) => stream.is_write_vectored(),
-            Kind::Tls(stream) => stream.is_write_vectored(),
-        }
+        each!(&self.0, stream => stream.is_write_vectored())
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Kind::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Kind::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_flush(cx))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Kind::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Kind::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     BackendError, Capabilities, ExchangeRequest, ExchangeResponse, NormalizedResponse,
-    RequestConfig, StreamingResponse, Warnings, semantics,
+    RequestConfig, StreamingResponse, Warnings,
+    semantics::{self, Cookies},
 };
 
 /// A transport that can carry one HTTP exchange.
@@ -27,6 +28,21 @@ use crate::{
 /// [`ConnectionKey`](crate::ConnectionKey)s are equal. A request whose
 /// [`fresh_connection`](ExchangeRequest::fresh_connection) is set must not ride on a connection
 /// that has carried a request before.
+///
+/// [`proxy`](crate::ConnectionKey::proxy), [`unix_socket`](crate::ConnectionKey::unix_socket) and
+/// [`tls`](crate::ConnectionKey::tls) of the key say which way a connection takes. The caller asks a
+/// backend only for what its [`Capabilities`] name.
+///
+/// **Waiting for leave.** If the headers hold `expect: 100-continue` and the backend can
+/// ([`Capability::ExpectContinue`](crate::Capability::ExpectContinue)), the body is held back until
+/// the peer says `100 Continue` or has been silent for a second; a final response that comes
+/// instead is the outcome, and the body is not sent (RFC 9110, section 10.1.1).
+///
+/// **Limits.** A response whose head exceeds
+/// [`max_head_size`](crate::TransportConfig::max_head_size) or
+/// [`max_header_fields`](crate::TransportConfig::max_header_fields), or that comes after more than
+/// [`max_informational`](crate::TransportConfig::max_informational) 1xx responses, is an error of
+/// kind [`Limit`](crate::ErrorKind::Limit), at the memory that the limit allows.
 ///
 /// **Deadline.** The caller drops the future, or the body, when time is up. The backend need not
 /// watch the clock; [`ExchangeRequest::deadline`] is there for those that can use it, for instance
@@ -58,7 +74,8 @@ use crate::{
 ///
 /// **Progress.** The backend moves [`ExchangeRequest::progress`] along, so that a deadline's error
 /// can say what the request was waiting for and whether it had been sent. Once the exchange has
-/// been dropped, it is not moved any more.
+/// been dropped, it is not moved any more. Of a connection that is opened for the exchange it tells
+/// [how long that took](crate::Progress::dialed).
 ///
 /// **Closing.** [`close`](Self::close) refuses new exchanges (kind
 /// [`Closed`](crate::ErrorKind::Closed), not sent), ends those in flight, closes every connection
@@ -183,7 +200,7 @@ pub trait BackendExt: Backend {
         request: impl Into<RequestConfig>,
     ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send {
         let request = request.into();
-        semantics::buffered(self, request)
+        semantics::buffered(self, request, Cookies::default())
     }
 
     /// Sends a request and returns when the response's head is there; the body is yours to read.
@@ -195,7 +212,7 @@ pub trait BackendExt: Backend {
         request: impl Into<RequestConfig>,
     ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send {
         let request = request.into();
-        semantics::streaming(self, request)
+        semantics::streaming(self, request, Cookies::default())
     }
 }
 

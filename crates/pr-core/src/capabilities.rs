@@ -25,10 +25,17 @@ pub enum Capability {
     ConnectionReuse,
     /// Speaks `https`, and verifies certificates unless told otherwise.
     Tls,
-    /// Goes through `http://` proxies: forwarding for `http`, CONNECT for `https`.
+    /// Hands over the trailer section of a response (RFC 9110, section 6.5).
+    Trailers,
+    /// Waits for the peer's `100 Continue` before it sends a body that asks for it (RFC 9110,
+    /// section 10.1.1).
+    ExpectContinue,
+    /// Goes through `http://` and `https://` proxies: forwarding for `http`, CONNECT for `https`.
     HttpProxy,
     /// Goes through SOCKS5 proxies.
     SocksProxy,
+    /// Goes through Unix sockets, where the platform has them.
+    UnixSocket,
     /// Opens real connections to real peers; a backend in memory does not.
     Network,
 }
@@ -44,8 +51,11 @@ impl Capability {
         Self::StreamingUpload,
         Self::ConnectionReuse,
         Self::Tls,
+        Self::Trailers,
+        Self::ExpectContinue,
         Self::HttpProxy,
         Self::SocksProxy,
+        Self::UnixSocket,
         Self::Network,
     ];
 
@@ -60,8 +70,11 @@ impl Capability {
             Self::StreamingUpload => "Streaming upload",
             Self::ConnectionReuse => "Connection reuse",
             Self::Tls => "TLS",
-            Self::HttpProxy => "HTTP proxies",
+            Self::Trailers => "Response trailers",
+            Self::ExpectContinue => "Expect: 100-continue",
+            Self::HttpProxy => "HTTP and HTTPS proxies",
             Self::SocksProxy => "SOCKS5 proxies",
+            Self::UnixSocket => "Unix sockets",
             Self::Network => "Real network",
         }
     }

@@ -1,10 +1,10 @@
 //! What must be equal for two requests to share a connection.
 
-use std::fmt;
+use std::{fmt, path::Path, sync::Arc};
 
 use url::Url;
 
-use crate::Proxy;
+use crate::{Proxy, TlsConfig};
 
 /// The URL schemes that this library speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,9 +46,10 @@ pub enum ProtocolChoice {
 /// Everything that must be equal for two requests to share a connection.
 ///
 /// A connection belongs to one origin (scheme, host, port; RFC 6454), is reached through one proxy
-/// under one set of proxy credentials, was or was not verified, and speaks a version of HTTP that
-/// the request accepts. What is fixed for a backend's whole life, such as the certificates that it
-/// trusts, is no part of the key, because connections never leave their backend.
+/// under one set of proxy credentials or through one Unix socket, was made under one set of TLS
+/// settings, was or was not verified, and speaks a version of HTTP that the request accepts. What is
+/// fixed for a backend's whole life, such as its own TLS settings and its resolver, is no part of the
+/// key, because connections never leave their backend.
 ///
 /// Its `Debug` output shows no proxy credentials.
 ///
@@ -70,6 +71,8 @@ pub struct ConnectionKey {
     host: Box<str>,
     port: u16,
     proxy: Option<Proxy>,
+    unix_socket: Option<Arc<Path>>,
+    tls: Option<TlsConfig>,
     verify_ssl: bool,
     protocol: ProtocolChoice,
 }
@@ -90,9 +93,25 @@ impl ConnectionKey {
             host: url.host_str()?.into(),
             port: url.port_or_known_default()?,
             proxy,
+            unix_socket: None,
+            tls: None,
             verify_ssl: verify_ssl || scheme == Scheme::Http,
             protocol,
         })
+    }
+
+    /// The same for a request with TLS settings of its own. For `http`, they make no difference and
+    /// are left out.
+    pub fn with_tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = (self.scheme == Scheme::Https).then_some(tls);
+        self
+    }
+
+    /// The same through a Unix socket, in place of TCP and of any proxy.
+    pub fn with_unix_socket(mut self, path: Arc<Path>) -> Self {
+        self.unix_socket = Some(path);
+        self.proxy = None;
+        self
     }
 
     /// `http` or `https`.
@@ -120,6 +139,16 @@ impl ConnectionKey {
         self.proxy.as_ref()
     }
 
+    /// The Unix socket that the connection goes through.
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.unix_socket.as_deref()
+    }
+
+    /// The request's own TLS settings; without them, the backend's hold.
+    pub fn tls(&self) -> Option<&TlsConfig> {
+        self.tls.as_ref()
+    }
+
     /// Whether the peer's certificate must be valid.
     pub fn verify_ssl(&self) -> bool {
         self.verify_ssl
@@ -139,6 +168,8 @@ impl fmt::Debug for ConnectionKey {
                 &format_args!("{}://{}:{}", self.scheme.as_str(), self.host, self.port),
             )
             .field("proxy", &self.proxy)
+            .field("unix_socket", &self.unix_socket)
+            .field("tls", &self.tls)
             .field("verify_ssl", &self.verify_ssl)
             .field("protocol", &self.protocol)
             .finish()

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::{Proxy, RequestConfig, request::Route};
+use crate::{
+    Proxies, RedirectPolicy, RequestConfig, TlsConfig, UserAgents,
+    request::{Options, Route},
+};
 
 /// Settings for every request of a [`Session`](crate::Session) or client. A request's own wins.
 ///
@@ -25,16 +28,34 @@ pub struct RequestDefaults {
     /// requests whose URL has credentials of its own, nor `content-type` for those whose body
     /// implies one. `Debug` output shows no values.
     pub headers: HeaderMap,
-    /// The total time of a request.
+    /// Names for the `user-agent` header, in turn, of requests that have none from elsewhere.
+    pub user_agents: Option<UserAgents>,
+    /// The total time of a request: [`RequestConfig::timeout`].
     pub timeout: Option<Duration>,
-    /// The proxy; a request can refuse it by [`no_proxy`](RequestConfig::no_proxy).
-    pub proxy: Option<Proxy>,
+    /// The time for the head of the response: [`RequestConfig::first_byte_timeout`].
+    pub first_byte_timeout: Option<Duration>,
+    /// The time between two pieces of the response's body: [`RequestConfig::read_timeout`].
+    pub read_timeout: Option<Duration>,
+    /// The time in which the peer takes nothing of the request: [`RequestConfig::write_timeout`].
+    pub write_timeout: Option<Duration>,
+    /// The largest content: [`RequestConfig::max_body_size`].
+    pub max_body_size: Option<u64>,
+    /// Whether to take the content coding off: [`RequestConfig::decode`].
+    pub decode: Option<bool>,
+    /// The proxies; a request can refuse them by [`no_proxy`](RequestConfig::no_proxy).
+    pub proxies: Option<Proxies>,
     /// Whether to ask for HTTP/2.
     pub http2: Option<bool>,
     /// Whether to follow redirects.
     pub follow_redirects: Option<bool>,
+    /// Which redirects to follow: [`RequestConfig::redirect_policy`].
+    pub redirect_policy: Option<RedirectPolicy>,
+    /// Whether only `https` will do: [`RequestConfig::https_only`].
+    pub https_only: Option<bool>,
     /// Whether to verify certificates.
     pub verify_ssl: Option<bool>,
+    /// TLS settings in place of the backend's: [`RequestConfig::tls`].
+    pub tls: Option<TlsConfig>,
 }
 
 impl RequestDefaults {
@@ -50,13 +71,52 @@ impl RequestDefaults {
                 }
             }
         }
+        if let Some(names) = &self.user_agents
+            && !request.headers.contains_key(header::USER_AGENT)
+        {
+            request.headers.insert(header::USER_AGENT, names.next());
+        }
         request.timeout = request.timeout.or(self.timeout);
-        if let (Route::Default, Some(proxy)) = (&request.route, &self.proxy) {
-            request.route = Route::Via(proxy.clone());
+        if let (Route::Default, Some(proxies)) = (&request.route, &self.proxies) {
+            request.route = Route::By(proxies.clone());
         }
         request.http2 = request.http2.or(self.http2);
         request.follow_redirects = request.follow_redirects.or(self.follow_redirects);
         request.verify_ssl = request.verify_ssl.or(self.verify_ssl);
+        if self.has_options() {
+            self.apply_options(request.options_mut());
+        }
+    }
+
+    /// Whether any is set of those that a request keeps apart.
+    fn has_options(&self) -> bool {
+        self.first_byte_timeout.is_some()
+            || self.read_timeout.is_some()
+            || self.write_timeout.is_some()
+            || self.max_body_size.is_some()
+            || self.decode.is_some()
+            || self.redirect_policy.is_some()
+            || self.https_only.is_some()
+            || self.tls.is_some()
+    }
+
+    fn apply_options(&self, options: &mut Options) {
+        fn fill<T: Clone>(option: &mut Option<T>, default: Option<&T>) {
+            if option.is_none() {
+                *option = default.cloned();
+            }
+        }
+        fill(
+            &mut options.first_byte_timeout,
+            self.first_byte_timeout.as_ref(),
+        );
+        fill(&mut options.read_timeout, self.read_timeout.as_ref());
+        fill(&mut options.write_timeout, self.write_timeout.as_ref());
+        fill(&mut options.max_body_size, self.max_body_size.as_ref());
+        fill(&mut options.decode, self.decode.as_ref());
+        fill(&mut options.redirect_policy, self.redirect_policy.as_ref());
+        fill(&mut options.https_only, self.https_only.as_ref());
+        fill(&mut options.tls, self.tls.as_ref());
     }
 }
 
@@ -78,11 +138,20 @@ impl fmt::Debug for RequestDefaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestDefaults")
             .field("headers", &crate::redact::names(&self.headers))
+            .field("user_agents", &self.user_agents)
             .field("timeout", &self.timeout)
-            .field("proxy", &self.proxy)
+            .field("first_byte_timeout", &self.first_byte_timeout)
+            .field("read_timeout", &self.read_timeout)
+            .field("write_timeout", &self.write_timeout)
+            .field("max_body_size", &self.max_body_size)
+            .field("decode", &self.decode)
+            .field("proxies", &self.proxies)
             .field("http2", &self.http2)
             .field("follow_redirects", &self.follow_redirects)
+            .field("redirect_policy", &self.redirect_policy)
+            .field("https_only", &self.https_only)
             .field("verify_ssl", &self.verify_ssl)
+            .field("tls", &self.tls)
             .finish()
     }
 }

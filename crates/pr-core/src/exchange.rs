@@ -12,7 +12,12 @@ use futures::{Stream, StreamExt};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
-use crate::{BackendError, ByteStream, ConnectionKey, Progress, gather::Gather};
+use crate::{
+    BackendError, ByteStream, ConnectionKey, Progress,
+    decode::DecodedBody,
+    gather::Gather,
+    response::{Collected, SizeLimit},
+};
 
 /// What a backend is asked to send: one validated request over one route.
 ///
@@ -220,6 +225,9 @@ enum Repr {
     Empty,
     Full(Bytes),
     Stream(Pin<Box<dyn Stream<Item = Result<Frame, BackendError>> + Send>>),
+    Decoded(Box<DecodedBody>),
+    /// Fails when it is read.
+    Failed(BackendError),
 }
 
 impl IncomingBody {
@@ -250,9 +258,44 @@ impl IncomingBody {
         }
     }
 
+    /// Content that is decoded while it is read. How much that will be, nobody knows.
+    pub(crate) fn decoded(body: DecodedBody) -> Self {
+        Self {
+            repr: Repr::Decoded(Box::new(body)),
+            size_hint: None,
+        }
+    }
+
     /// The number of bytes that will come, if the response's head said so.
     pub fn size_hint(&self) -> Option<u64> {
         self.size_hint
+    }
+
+    /// Whether it is certain that nothing will come.
+    pub(crate) fn is_known_to_be_empty(&self) -> bool {
+        match &self.repr {
+            Repr::Empty => true,
+            Repr::Full(content) => content.is_empty(),
+            Repr::Stream(_) | Repr::Decoded(_) | Repr::Failed(_) => false,
+        }
+    }
+
+    /// How many bytes have been received so far, if that is not how many have been read.
+    pub(crate) fn received(&self) -> Option<u64> {
+        match &self.repr {
+            Repr::Decoded(body) => Some(body.received()),
+            _ => None,
+        }
+    }
+
+    /// Lets go of what feeds it; nothing more will come.
+    pub(crate) fn close(&mut self) {
+        self.repr = Repr::Empty;
+    }
+
+    /// Lets go of what feeds it; all that will come is this error.
+    pub(crate) fn fail(&mut self, error: BackendError) {
+        self.repr = Repr::Failed(error);
     }
 
     /// All of it, if it is here already.
@@ -260,21 +303,26 @@ impl IncomingBody {
         match self.repr {
             Repr::Empty => Ok(Bytes::new()),
             Repr::Full(content) => Ok(content),
-            Repr::Stream(_) => Err(self),
+            Repr::Stream(_) | Repr::Decoded(_) | Repr::Failed(_) => Err(self),
         }
     }
 
-    /// Reads everything. A body of one piece is not copied.
-    pub(crate) async fn collect(mut self) -> Result<(Bytes, HeaderMap), BackendError> {
-        let mut gather = Gather::expecting(self.size_hint);
+    /// Reads everything, unless it is more than the limit. A body of one piece is not copied.
+    pub(crate) async fn collect(mut self, limit: SizeLimit) -> Result<Collected, BackendError> {
+        let mut gather = Gather::new(self.size_hint, limit)?;
         let mut trailers = HeaderMap::new();
         while let Some(frame) = self.next().await {
             match frame? {
-                Frame::Data(piece) => gather.push(piece),
+                Frame::Data(piece) => gather.push(piece)?,
                 Frame::Trailers(fields) => trailers = fields,
             }
         }
-        Ok((gather.finish(), trailers))
+        let content = gather.finish();
+        Ok(Collected {
+            received: self.received().unwrap_or(content.len() as u64),
+            content,
+            trailers,
+        })
     }
 }
 
@@ -301,6 +349,11 @@ impl Stream for IncomingBody {
                 }
                 polled
             }
+            Repr::Decoded(body) => body.poll_next_unpin(cx),
+            Repr::Failed(_) => match std::mem::replace(&mut self.repr, Repr::Empty) {
+                Repr::Failed(error) => Poll::Ready(Some(Err(error))),
+                _ => Poll::Ready(None),
+            },
         }
     }
 }
@@ -311,6 +364,8 @@ impl fmt::Debug for IncomingBody {
             Repr::Empty => "empty",
             Repr::Full(_) => "full",
             Repr::Stream(_) => "streaming",
+            Repr::Decoded(_) => "decoding",
+            Repr::Failed(_) => "failed",
         };
         f.debug_struct("IncomingBody")
             .field("state", &state)

@@ -21,11 +21,20 @@
 //!
 //! # Features
 //!
+//! - `cookies`, on by default: `CookieJar`, with the public suffix list compiled in.
+//! - `gzip`, `brotli`, `zstd`, on by default: responses in the content codings `gzip` and `deflate`,
+//!   `br`, and `zstd`. `accept-encoding` says which of them are compiled in.
 //! - `serde`: [`RequestConfig`], [`NormalizedResponse`] and [`BackendError`] as JSON and back.
 
+mod address_filter;
 mod backend;
 mod capabilities;
 mod connection_key;
+#[cfg_attr(
+    not(any(feature = "gzip", feature = "brotli", feature = "zstd")),
+    allow(dead_code, reason = "without a coding there is nothing to decode")
+)]
+mod decode;
 mod defaults;
 mod error;
 mod exchange;
@@ -34,16 +43,25 @@ mod progress;
 mod proxy;
 mod redact;
 mod request;
+mod resolve;
 mod response;
 mod semantics;
 mod session;
+mod tls;
 mod transport;
+mod user_agents;
 mod warnings;
 
+#[cfg(feature = "cookies")]
+mod cookies;
 #[cfg(feature = "serde")]
 mod json;
 
+#[cfg(feature = "cookies")]
+pub use self::cookies::{Cookie, CookieJar};
+
 pub use self::{
+    address_filter::AddressFilter,
     backend::{Backend, BackendExt, Task},
     capabilities::{Capabilities, Capability},
     connection_key::{ConnectionKey, ProtocolChoice, Scheme},
@@ -52,12 +70,18 @@ pub use self::{
     exchange::{
         ConnectionInfo, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, OutgoingBody,
     },
-    progress::{Progress, Stage},
-    proxy::Proxy,
-    request::{Body, ByteStream, RequestConfig},
-    response::{Hop, NormalizedResponse, StreamingResponse, Timings},
+    progress::{DialTimings, Progress, Stage},
+    proxy::{Proxies, Proxy},
+    request::{
+        Body, ByteStream, Multipart, Part, RedirectAction, RedirectAttempt, RedirectPolicy,
+        RequestConfig,
+    },
+    resolve::{DnsFailure, Resolve, ResolveError},
+    response::{BodyReader, Hop, MAX_BODY_SIZE, NormalizedResponse, StreamingResponse, Timings},
     semantics::MAX_REDIRECTS,
     session::Session,
-    transport::{Certificate, Roots, TransportConfig},
+    tls::{Certificate, Identity, Roots, TlsConfig, TlsVersion},
+    transport::TransportConfig,
+    user_agents::UserAgents,
     warnings::{Warning, Warnings},
 };

@@ -1,9 +1,14 @@
-//! How far an exchange has come, readable from outside when it is cut off.
+//! How far an exchange has come and when, readable from outside when it is cut off.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::{BackendError, Delivery, TimeoutPhase};
 
@@ -21,8 +26,27 @@ use crate::{BackendError, Delivery, TimeoutPhase};
 /// seen_by_backend.reach(Stage::Connecting);
 /// assert_eq!(progress.stage(), Stage::Connecting);
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<AtomicU8>);
+#[derive(Clone, Debug)]
+pub struct Progress(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    stage: AtomicU8,
+    started: Instant,
+    /// When sending began, in nanoseconds after the start; 0 if it has not.
+    sending: AtomicU64,
+    dial: Mutex<Option<Box<DialTimings>>>,
+    movement: Option<Movement>,
+}
+
+/// What is noted for requests that have a time limit on their parts.
+#[derive(Debug, Default)]
+struct Movement {
+    /// When something moved last, in nanoseconds after the start.
+    last: AtomicU64,
+    /// Whether the request's own body is waited for.
+    producing: AtomicBool,
+}
 
 /// A stage of one exchange, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,26 +65,118 @@ pub enum Stage {
     ReadingBody = 4,
 }
 
+/// What opening a connection took, part by part.
+///
+/// ```
+/// use std::time::Duration;
+/// use pr_core::DialTimings;
+///
+/// let mut timings = DialTimings::default();
+/// timings.dns = Some(Duration::from_millis(3));
+/// timings.tcp = Some(Duration::from_millis(20));
+/// assert_eq!(timings.total(), Duration::from_millis(23));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DialTimings {
+    /// Name resolution: of the proxy's name if there is one, and with `socks5` of the host's too;
+    /// `None` for an address.
+    pub dns: Option<Duration>,
+    /// TCP, or the Unix socket.
+    pub tcp: Option<Duration>,
+    /// The proxy's own TLS, and asking it for a tunnel.
+    pub proxy: Option<Duration>,
+    /// TLS with the origin.
+    pub tls: Option<Duration>,
+}
+
+impl DialTimings {
+    /// All parts together.
+    pub fn total(&self) -> Duration {
+        let parts = [self.dns, self.tcp, self.proxy, self.tls];
+        parts.into_iter().flatten().sum()
+    }
+}
+
 impl Progress {
-    /// At [`Stage::Queued`].
+    /// At [`Stage::Queued`], from now on.
     pub fn new() -> Self {
-        Self::default()
+        Self::since(Instant::now(), false)
+    }
+
+    /// The same, for an exchange that began then. Only a `timed` one knows when something moved.
+    pub(crate) fn since(started: Instant, timed: bool) -> Self {
+        Self(Arc::new(Inner {
+            stage: AtomicU8::new(Stage::Queued as u8),
+            started,
+            sending: AtomicU64::new(0),
+            dial: Mutex::new(None),
+            movement: timed.then(Movement::default),
+        }))
     }
 
     /// Says that the exchange has reached a stage. Going back is allowed: a stream that was never
     /// sent may wait for another connection.
     pub fn reach(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Relaxed);
+        if self.0.movement.is_some() {
+            self.mark_movement(true);
+        }
+        let before = self.0.stage.swap(stage as u8, Ordering::Relaxed);
+        if stage == Stage::Sending && before != Stage::Sending as u8 {
+            self.0.sending.store(self.nanos(), Ordering::Relaxed);
+        }
+    }
+
+    /// Something of the request moved, or its own body is now waited for.
+    pub(crate) fn mark_movement(&self, moved: bool) {
+        if let Some(movement) = &self.0.movement {
+            movement.last.store(self.nanos(), Ordering::Relaxed);
+            movement.producing.store(!moved, Ordering::Relaxed);
+        }
+    }
+
+    /// When something moved last; `None` while the request's own body is waited for.
+    pub(crate) fn moved(&self) -> Option<Instant> {
+        let movement = self.0.movement.as_ref()?;
+        let last = Duration::from_nanos(movement.last.load(Ordering::Relaxed));
+        let is_producing = movement.producing.load(Ordering::Relaxed);
+        (!is_producing).then_some(self.0.started + last)
+    }
+
+    /// The time since the start, never 0.
+    fn nanos(&self) -> u64 {
+        let nanos = u64::try_from(self.0.started.elapsed().as_nanos());
+        nanos.unwrap_or(u64::MAX).max(1)
     }
 
     /// The stage that was reached last.
     pub fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.stage.load(Ordering::Relaxed) {
             0 => Stage::Queued,
             1 => Stage::Connecting,
             2 => Stage::Sending,
             3 => Stage::AwaitingHead,
             _ => Stage::ReadingBody,
+        }
+    }
+
+    /// Says what it took to open a connection for this exchange. An exchange that waits for a
+    /// connection which another one is opening does not say it.
+    pub fn dialed(&self, timings: DialTimings) {
+        *self.0.dial.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(timings));
+    }
+
+    /// What it took to open the connection, if one was opened for this exchange.
+    pub(crate) fn dial_timings(&self) -> Option<Box<DialTimings>> {
+        let dial = self.0.dial.lock();
+        dial.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How long after its start the exchange began to be sent.
+    pub(crate) fn sending_began(&self) -> Option<Duration> {
+        match self.0.sending.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
         }
     }
 
@@ -85,5 +201,11 @@ impl Progress {
             format!("{what} passed while waiting for {waiting_for}"),
         )
         .with_delivery(delivery)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,16 +1,18 @@
-//! A backend together with the defaults of its requests.
+//! A backend together with the defaults of its requests, and their cookies.
 
 use std::sync::Arc;
 
+#[cfg(feature = "cookies")]
+use crate::CookieJar;
 use crate::{
     Backend, BackendError, NormalizedResponse, RequestConfig, RequestDefaults, StreamingResponse,
-    semantics,
+    semantics::{self, Cookies},
 };
 
-/// A backend joined with [`RequestDefaults`]: what a single-backend user keeps around, and what
-/// the facade's client is built on.
+/// A backend joined with [`RequestDefaults`] and, if you want, a jar of cookies: what a
+/// single-backend user keeps around, and what the facade's client is built on.
 ///
-/// Clones share the backend.
+/// Clones share the backend and the jar.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -27,14 +29,16 @@ use crate::{
 pub struct Session {
     backend: Arc<dyn Backend>,
     defaults: Arc<RequestDefaults>,
+    cookies: Cookies,
 }
 
 impl Session {
-    /// A session without defaults.
+    /// A session without defaults and without cookies.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
         Self {
             backend,
             defaults: Arc::default(),
+            cookies: Cookies::default(),
         }
     }
 
@@ -42,6 +46,20 @@ impl Session {
     pub fn with_defaults(mut self, defaults: RequestDefaults) -> Self {
         self.defaults = Arc::new(defaults);
         self
+    }
+
+    /// Keeps cookies in this jar: what a response sets, a redirect included, is sent with later
+    /// requests that it is for.
+    #[cfg(feature = "cookies")]
+    pub fn with_cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.cookies = Cookies::of(jar);
+        self
+    }
+
+    /// The jar, if there is one.
+    #[cfg(feature = "cookies")]
+    pub fn cookie_jar(&self) -> Option<&CookieJar> {
+        self.cookies.jar()
     }
 
     /// The backend.
@@ -62,7 +80,7 @@ impl Session {
     ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send + use<R> {
         let mut request = request.into();
         self.defaults.apply(&mut request);
-        semantics::buffered(self.backend.clone(), request)
+        semantics::buffered(self.backend.clone(), request, self.cookies.clone())
     }
 
     /// As [`BackendExt::stream`](crate::BackendExt::stream), with the defaults applied. The future
@@ -73,7 +91,7 @@ impl Session {
     ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send + use<R> {
         let mut request = request.into();
         self.defaults.apply(&mut request);
-        semantics::streaming(self.backend.clone(), request)
+        semantics::streaming(self.backend.clone(), request, self.cookies.clone())
     }
 
     /// As [`Backend::close`].

@@ -1,10 +1,13 @@
-//! What is set once for a backend's whole life: trust, time limits, pools.
+//! What is set once for a backend's whole life: trust, names, addresses, time limits, pools.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use rustls_pki_types::{CertificateDer, pem::PemObject};
-
-use crate::{BackendError, ErrorKind};
+use crate::{AddressFilter, BackendError, ErrorKind, Resolve, Roots, TlsConfig};
 
 /// The settings of a transport. All three backends take the same ones; where one has no meaning
 /// for a backend, its description says so.
@@ -21,10 +24,43 @@ use crate::{BackendError, ErrorKind};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TransportConfig {
-    /// Whom to trust. Default: the system's trust store.
-    pub roots: Roots,
+    /// The TLS settings of every connection whose request brings none of its own
+    /// ([`RequestConfig::tls`](crate::RequestConfig::tls)), and, but for identity and ALPN, of the
+    /// connection to an `https` proxy.
+    pub tls: TlsConfig,
     /// The longest that name resolution, TCP, proxy and TLS may take together. Default: 10 s.
     pub connect_timeout: Duration,
+    /// Who resolves names. Default: `None`, which is the system's resolver (`getaddrinfo`).
+    ///
+    /// Either way a name is looked up once at a time however many connections wait for it, and the
+    /// answer is kept for [`dns_cache_ttl`](Self::dns_cache_ttl).
+    pub resolver: Option<Arc<dyn Resolve>>,
+    /// How long the addresses of a name are used without asking again; zero for not at all.
+    /// Default: 30 s. A look-up that failed is not remembered.
+    pub dns_cache_ttl: Duration,
+    /// How many names are remembered at most; the one that expires first makes room.
+    /// Default: 1,024.
+    pub dns_cache_size: usize,
+    /// Addresses of names that are not looked up, by name in lower case. A port other than 0 takes
+    /// the place of the URL's.
+    pub resolve_overrides: HashMap<String, Vec<SocketAddr>>,
+    /// Sees every address before it is dialed. Default: `None`, all may be dialed.
+    pub address_filter: Option<AddressFilter>,
+    /// The address of this machine from which connections are opened. Default: the system's choice.
+    /// Peers of the other family cannot be reached then.
+    pub local_address: Option<IpAddr>,
+    /// How long a connection may be silent before the kernel asks the peer whether it is still
+    /// there (TCP keep-alive); `None` for never. Default: 60 s.
+    pub tcp_keep_alive: Option<Duration>,
+    /// The longest head of a response, in bytes of names, values and what frames them. Longer ones
+    /// are errors of kind [`Limit`](ErrorKind::Limit). Default: 64 KiB.
+    pub max_head_size: usize,
+    /// How many header fields a response may have, trailers counted by themselves. More are an
+    /// error of kind [`Limit`](ErrorKind::Limit). Default: 100.
+    pub max_header_fields: usize,
+    /// How many informational (1xx) responses may come before the final one. More are an error of
+    /// kind [`Limit`](ErrorKind::Limit). Default: 32.
+    pub max_informational: usize,
     /// How long a connection may be idle before it is closed. Default: 90 s.
     pub idle_timeout: Duration,
     /// How many idle HTTP/1.1 connections are kept to one origin. Default: 256.
@@ -72,8 +108,18 @@ pub struct TransportConfig {
 impl Default for TransportConfig {
     fn default() -> Self {
         Self {
-            roots: Roots::default(),
+            tls: TlsConfig::default(),
             connect_timeout: Duration::from_secs(10),
+            resolver: None,
+            dns_cache_ttl: Duration::from_secs(30),
+            dns_cache_size: 1024,
+            resolve_overrides: HashMap::new(),
+            address_filter: None,
+            local_address: None,
+            tcp_keep_alive: Some(Duration::from_secs(60)),
+            max_head_size: 64 << 10,
+            max_header_fields: 100,
+            max_informational: 32,
             idle_timeout: Duration::from_secs(90),
             max_idle_per_origin: 256,
             max_idle: 512,
@@ -88,9 +134,90 @@ impl Default for TransportConfig {
 }
 
 impl TransportConfig {
-    /// Sets [`roots`](Self::roots).
+    /// Sets [`tls`](Self::tls).
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets whom to trust, within [`tls`](Self::tls).
     pub fn roots(mut self, roots: Roots) -> Self {
-        self.roots = roots;
+        self.tls = self.tls.roots(roots);
+        self
+    }
+
+    /// Sets [`resolver`](Self::resolver).
+    pub fn resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
+        self.resolver = Some(resolver);
+        self
+    }
+
+    /// Sets [`dns_cache_ttl`](Self::dns_cache_ttl).
+    pub fn dns_cache_ttl(mut self, ttl: Duration) -> Self {
+        self.dns_cache_ttl = ttl;
+        self
+    }
+
+    /// Sets [`dns_cache_size`](Self::dns_cache_size).
+    pub fn dns_cache_size(mut self, names: usize) -> Self {
+        self.dns_cache_size = names;
+        self
+    }
+
+    /// Adds to [`resolve_overrides`](Self::resolve_overrides): connections to `host` go to these
+    /// addresses, tried in their order.
+    ///
+    /// ```
+    /// use pr_core::TransportConfig;
+    ///
+    /// // To the staging machine, by the name, and with the certificate, of the real one.
+    /// let staging = TransportConfig::default().resolve("api.example", ["10.0.0.7:8443".parse()?]);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    pub fn resolve(
+        mut self,
+        host: impl AsRef<str>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
+    ) -> Self {
+        let host = host.as_ref().to_ascii_lowercase();
+        let addresses = addresses.into_iter().collect();
+        self.resolve_overrides.insert(host, addresses);
+        self
+    }
+
+    /// Sets [`address_filter`](Self::address_filter).
+    pub fn address_filter(mut self, filter: AddressFilter) -> Self {
+        self.address_filter = Some(filter);
+        self
+    }
+
+    /// Sets [`local_address`](Self::local_address).
+    pub fn local_address(mut self, address: impl Into<Option<IpAddr>>) -> Self {
+        self.local_address = address.into();
+        self
+    }
+
+    /// Sets [`tcp_keep_alive`](Self::tcp_keep_alive).
+    pub fn tcp_keep_alive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.tcp_keep_alive = after.into();
+        self
+    }
+
+    /// Sets [`max_head_size`](Self::max_head_size).
+    pub fn max_head_size(mut self, bytes: usize) -> Self {
+        self.max_head_size = bytes;
+        self
+    }
+
+    /// Sets [`max_header_fields`](Self::max_header_fields).
+    pub fn max_header_fields(mut self, count: usize) -> Self {
+        self.max_header_fields = count;
+        self
+    }
+
+    /// Sets [`max_informational`](Self::max_informational).
+    pub fn max_informational(mut self, count: usize) -> Self {
+        self.max_informational = count;
         self
     }
 
@@ -189,73 +316,20 @@ impl TransportConfig {
         if self.connect_timeout.is_zero() {
             return refuse("connect_timeout is zero, so that no connection could ever be made");
         }
-        if matches!(&self.roots, Roots::Only(roots) if roots.is_empty()) {
-            return refuse("Roots::Only holds no certificate, so that no peer could be trusted");
+        if self.tcp_keep_alive.is_some_and(|after| after.is_zero()) {
+            return refuse("tcp_keep_alive is zero; None is what switches it off");
         }
-        Ok(())
-    }
-}
-
-/// The certificate authorities that a backend trusts.
-#[derive(Clone, Debug, Default)]
-pub enum Roots {
-    /// The system's.
-    #[default]
-    System,
-    /// The system's and these.
-    SystemAnd(Vec<Certificate>),
-    /// Only these.
-    Only(Vec<Certificate>),
-}
-
-/// An X.509 certificate.
-///
-/// ```
-/// use pr_core::Certificate;
-///
-/// let error = Certificate::from_pem_bundle(b"no certificate").unwrap_err();
-/// assert!(error.message().contains("no certificate"));
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Certificate {
-    der: Vec<u8>,
-}
-
-impl Certificate {
-    /// A certificate in DER form. It is checked when a backend is made of it.
-    pub fn from_der(der: impl Into<Vec<u8>>) -> Self {
-        Self { der: der.into() }
-    }
-
-    /// All certificates of a PEM text, such as a `ca.pem` file.
-    ///
-    /// Broken PEM, or none at all, is an error of kind [`Config`](ErrorKind::Config).
-    pub fn from_pem_bundle(pem: &[u8]) -> Result<Vec<Self>, BackendError> {
-        let certificates: Vec<Self> = CertificateDer::pem_slice_iter(pem)
-            .map(|der| der.map(|der| Self { der: der.to_vec() }))
-            .collect::<Result<_, _>>()
-            .map_err(|error| {
-                BackendError::new(ErrorKind::Config, "the PEM text is broken")
-                    .with_source(error.to_string())
-            })?;
-        if certificates.is_empty() {
-            return Err(BackendError::new(
-                ErrorKind::Config,
-                "the PEM text holds no certificate (no BEGIN CERTIFICATE line)",
-            ));
+        if self.max_head_size < 1 << 10 {
+            return refuse("max_head_size is less than 1 KiB, in which hardly any head fits");
         }
-        Ok(certificates)
-    }
-
-    /// The DER form.
-    pub fn der(&self) -> &[u8] {
-        &self.der
-    }
-}
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} bytes of DER)", self.der.len())
+        if self.max_header_fields == 0 {
+            return refuse("max_header_fields is 0, so that no response could have a header");
+        }
+        let without = |(_, addresses): (&String, &Vec<_>)| addresses.is_empty();
+        if self.resolve_overrides.iter().any(without) {
+            return refuse("a host of resolve_overrides has no address");
+        }
+        self.tls.validate()
     }
 }
 

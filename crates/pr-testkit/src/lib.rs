@@ -9,6 +9,7 @@
 //! - [`Server`] behaves: HTTP/1.1, HTTP/2 and TLS, the [routes](#routes) that people know from
 //!   httpbin, and a [`Ledger`] of what it saw.
 //! - [`ScriptedServer`] does byte for byte what a [`Script`] tells it to.
+//! - [`ProxyServer`] is an HTTP or SOCKS5 proxy, and tells what it was shown.
 //! - [`DelayingProxy`] puts distance between a client and a server, or breaks their line in silence.
 //! - [`TestCa`] issues certificates, good ones and each kind of bad one.
 //! - [`closed_port`] refuses connections.
@@ -50,6 +51,7 @@
 //! | `/anything` `/anything/...` | the same, for every method |
 //! | `/status/{code}` | that status, 200 to 999, without a body; a redirect status leads to `/redirect/1` |
 //! | `/headers` `/user-agent` `/ip` | parts of the request as JSON |
+//! | `/many-headers?count=100&size=10` | so many header fields, each with a value of that many bytes |
 //! | `/response-headers?name=value&...` | each pair as a header field; repeated names are repeated fields |
 //! | `/bytes/{n}` | the first n bytes of [`content`], with `Content-Length`; any n |
 //! | `/stream-bytes/{n}?chunk_size=10240` | the same without a length, in chunks, as fast as the client reads |
@@ -60,10 +62,14 @@
 //! | `/redirect/{n}` `/relative-redirect/{n}` | n redirects (302) with a path in `Location`, then `/get`; `?absolute=true` for URLs |
 //! | `/absolute-redirect/{n}` | n redirects with a URL in `Location` |
 //! | `/redirect-to?url=...&status_code=302` | one redirect to anywhere, with any 3xx status |
+//! | `/redirect-with-body?url=...&status_code=302&coding=gzip&bytes=n` | the same with a body of n zeros in that coding |
 //! | `/cookies` | the cookies that the client sent |
 //! | `/cookies/set?name=value&...` `/cookies/set/{name}/{value}` | sets cookies and redirects to `/cookies` |
+//! | `/cookies/set-raw?line=...&line=...` | each line as a `Set-Cookie` field; `&count=n` times, with `{}` in it replaced by the number; with `&url=...` on a redirect |
 //! | `/cookies/delete?name&...` | expires cookies and redirects to `/cookies` |
 //! | `/gzip` `/deflate` `/brotli` `/zstd` | JSON in that content coding; `/deflate?raw=true` without the zlib wrapper |
+//! | `/encoded?codings=gzip,br&bytes=1000` | that much of the [`content`] in up to eight codings (`gzip`, `deflate`, `raw-deflate`, `br`, `zstd`, `identity`), applied in that order; `&members=n` (gzip and zstd), `&cut=n` bytes off the end, `&corrupt=offset` inverts a byte, `&separate=true` gives each a field |
+//! | `/bomb/{coding}/{n}` | n zeros in that coding, at flat memory and without a length; a GiB is a MiB of gzip |
 //! | `/basic-auth/{user}/{password}` | 200 with these credentials, 401 otherwise |
 //! | `/bearer` | 200 with a bearer token, 401 without |
 //! | `/encoding/utf8` `/encoding/{charset}` | text in that character set |
@@ -87,6 +93,7 @@ mod failures;
 mod latch;
 mod ledger;
 mod memory;
+mod proxy;
 mod routes;
 mod scripted;
 mod server;
@@ -99,6 +106,9 @@ pub use delaying_proxy::DelayingProxy;
 pub use latch::Latch;
 pub use ledger::{ConnectionRecord, Counts, Ledger, RequestOutcome, RequestRecord, WaitError};
 pub use memory::{Answer, MemoryBackend, MemoryCounts, MemoryRequest};
+pub use proxy::{
+    ProxyConnection, ProxyFault, ProxyRequest, ProxyServer, ProxyServerBuilder, ProxyTarget,
+};
 pub use scripted::{
     RequestHead, Script, ScriptedConnection, ScriptedServer, ScriptedServerBuilder,
 };

@@ -1,6 +1,6 @@
 //! From the roots that a user chose to a verifier of certificates.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use pr_core::{BackendError, Certificate, ErrorKind, Roots};
 use rustls::{
@@ -86,13 +86,4 @@ fn store_of(certificates: &[Certificate]) -> Result<RootCertStore, BackendError>
 
 fn to_der(certificate: &Certificate) -> CertificateDer<'static> {
     CertificateDer::from(certificate.der().to_vec())
-}
-
-impl fmt::Debug for Trust {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System { extra } => write!(f, "the system and {} more", extra.len()),
-            Self::Only { roots } => write!(f, "only {}", roots.len()),
-        }
-    }
 }

@@ -7,7 +7,7 @@
 
 use std::{env, process::Command, sync::Arc};
 
-use pr_core::{Certificate, ErrorKind, Roots};
+use pr_core::{BackendError, Certificate, ErrorKind, Roots, TlsConfig};
 use pr_testkit::{Identity, TestCa};
 use pr_tls::{
     Alpn, TlsContext,
@@ -23,6 +23,10 @@ use pr_tls::{
 
 fn test_authority() -> Vec<Certificate> {
     Certificate::from_pem_bundle(TestCa::shared().pem().as_bytes()).unwrap()
+}
+
+fn context(roots: Roots) -> Result<TlsContext, BackendError> {
+    TlsContext::new(&TlsConfig::default().roots(roots))
 }
 
 /// A server that shows one identity's certificate and signs with another's key.
@@ -88,8 +92,8 @@ fn given_roots_are_trusted_alone_or_with_the_system() {
         Roots::Only(test_authority()),
         Roots::SystemAnd(test_authority()),
     ] {
-        let tls = TlsContext::new(&roots).unwrap();
-        let config = tls.client_config(true, Alpn::Http1).unwrap();
+        let tls = context(roots).unwrap();
+        let config = tls.client_config(None, true, Alpn::Http1).unwrap();
         shake_hands(config, localhost()).unwrap();
     }
 }
@@ -98,8 +102,11 @@ fn given_roots_are_trusted_alone_or_with_the_system() {
 fn roots_that_were_not_given_are_not_trusted() {
     let other = TestCa::generate();
     let roots = Roots::Only(Certificate::from_pem_bundle(other.pem().as_bytes()).unwrap());
-    let tls = TlsContext::new(&roots).unwrap();
-    let error = shake_hands(tls.client_config(true, Alpn::Http1).unwrap(), localhost());
+    let tls = context(roots).unwrap();
+    let error = shake_hands(
+        tls.client_config(None, true, Alpn::Http1).unwrap(),
+        localhost(),
+    );
     assert_eq!(
         error,
         Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
@@ -108,22 +115,22 @@ fn roots_that_were_not_given_are_not_trusted() {
 
 #[test]
 fn without_verification_any_certificate_will_do() {
-    let tls = TlsContext::new(&Roots::Only(test_authority())).unwrap();
-    let unverified = tls.client_config(false, Alpn::Http1).unwrap();
+    let tls = context(Roots::Only(test_authority())).unwrap();
+    let unverified = tls.client_config(None, false, Alpn::Http1).unwrap();
     let expired = TestCa::shared().issue_expired(&["localhost"]);
     let foreign = Identity::self_signed(&["elsewhere.example"]);
     for identity in [expired, foreign] {
         let server = server(Shows::new(&identity, &identity));
         shake_hands(Arc::clone(&unverified), Arc::clone(&server)).unwrap();
-        let verified = tls.client_config(true, Alpn::Http1).unwrap();
+        let verified = tls.client_config(None, true, Alpn::Http1).unwrap();
         shake_hands(verified, server).unwrap_err();
     }
 }
 
 #[test]
 fn without_verification_the_peer_still_needs_the_key() {
-    let tls = TlsContext::new(&Roots::System).unwrap();
-    let unverified = tls.client_config(false, Alpn::Http1).unwrap();
+    let tls = context(Roots::System).unwrap();
+    let unverified = tls.client_config(None, false, Alpn::Http1).unwrap();
     let (shown, used) = (
         TestCa::shared().localhost(),
         Identity::self_signed(&["localhost"]),
@@ -137,16 +144,16 @@ fn without_verification_the_peer_still_needs_the_key() {
 
 #[test]
 fn a_setting_has_one_configuration_and_shares_it_with_no_other() {
-    let tls = TlsContext::new(&Roots::Only(test_authority())).unwrap();
+    let tls = context(Roots::Only(test_authority())).unwrap();
     let settings =
         [true, false].map(|verify| [Alpn::Http1, Alpn::Http2OrHttp1].map(|a| (verify, a)));
     let settings = settings.as_flattened();
     let made: Vec<_> = settings
         .iter()
-        .map(|&(verify, alpn)| tls.client_config(verify, alpn).unwrap())
+        .map(|&(verify, alpn)| tls.client_config(None, verify, alpn).unwrap())
         .collect();
     for (index, &(verify, alpn)) in settings.iter().enumerate() {
-        let again = tls.clone().client_config(verify, alpn).unwrap();
+        let again = tls.clone().client_config(None, verify, alpn).unwrap();
         for (other, config) in made.iter().enumerate() {
             assert_eq!(Arc::ptr_eq(config, &again), index == other);
         }
@@ -156,10 +163,10 @@ fn a_setting_has_one_configuration_and_shares_it_with_no_other() {
 
 #[test]
 fn sessions_are_resumed_but_not_across_settings() {
-    let tls = TlsContext::new(&Roots::Only(test_authority())).unwrap();
+    let tls = context(Roots::Only(test_authority())).unwrap();
     let server = localhost();
     let resumed = |verify_ssl, alpn| {
-        let client = tls.client_config(verify_ssl, alpn).unwrap();
+        let client = tls.client_config(None, verify_ssl, alpn).unwrap();
         shake_hands(client, Arc::clone(&server)).unwrap() == Some(HandshakeKind::Resumed)
     };
     assert!(!resumed(false, Alpn::Http1));
@@ -171,9 +178,9 @@ fn sessions_are_resumed_but_not_across_settings() {
 
 #[test]
 fn the_process_default_is_neither_needed_nor_set() {
-    let tls = TlsContext::new(&Roots::SystemAnd(test_authority())).unwrap();
-    tls.client_config(true, Alpn::Http2OrHttp1).unwrap();
-    tls.client_config(false, Alpn::Http2OrHttp1).unwrap();
+    let tls = context(Roots::SystemAnd(test_authority())).unwrap();
+    tls.client_config(None, true, Alpn::Http2OrHttp1).unwrap();
+    tls.client_config(None, false, Alpn::Http2OrHttp1).unwrap();
     assert!(CryptoProvider::get_default().is_none());
 }
 
@@ -182,7 +189,7 @@ fn a_root_that_cannot_be_read_is_named() {
     let mut roots = test_authority();
     roots.push(Certificate::from_der(*b"not a certificate"));
     for roots in [Roots::Only(roots.clone()), Roots::SystemAnd(roots)] {
-        let error = TlsContext::new(&roots).unwrap_err();
+        let error = context(roots).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(
             error.message().contains("certificate 2"),
@@ -218,10 +225,10 @@ fn a_machine_without_certificates_says_what_to_do() {
 }
 
 fn without_certificates() {
-    let tls = TlsContext::new(&Roots::System).expect("the store is not read yet");
-    tls.client_config(false, Alpn::Http1)
+    let tls = context(Roots::System).expect("the store is not read yet");
+    tls.client_config(None, false, Alpn::Http1)
         .expect("nothing has to be verified");
-    let error = tls.client_config(true, Alpn::Http1).unwrap_err();
+    let error = tls.client_config(None, true, Alpn::Http1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(
         error
@@ -229,10 +236,10 @@ fn without_certificates() {
             .contains("install the package ca-certificates")
     );
 
-    let tls = TlsContext::new(&Roots::SystemAnd(test_authority())).unwrap();
-    tls.client_config(true, Alpn::Http1)
+    let tls = context(Roots::SystemAnd(test_authority())).unwrap();
+    tls.client_config(None, true, Alpn::Http1)
         .expect("the given roots are enough");
-    let tls = TlsContext::new(&Roots::Only(test_authority())).unwrap();
-    tls.client_config(true, Alpn::Http1)
+    let tls = context(Roots::Only(test_authority())).unwrap();
+    tls.client_config(None, true, Alpn::Http1)
         .expect("the system is not asked");
 }

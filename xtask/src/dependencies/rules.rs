@@ -88,7 +88,6 @@ pub(super) const RULES: &[Rule] = &[
             Package("socket2"),
             Package("tokio-rustls"),
             Package("ureq"),
-            Feature("tokio", "fs"),
             Feature("tokio", "net"),
             Feature("tokio", "process"),
         ],
@@ -118,13 +117,16 @@ pub(super) const RULES: &[Rule] = &[
         features: Features::All,
         absent: &[
             Package("h2"),
+            Package("hyper"),
+            Package("hyper-util"),
             Package("pr-backend-blocking"),
             Package("pr-backend-h2"),
             Package("pr-backend-hyper"),
             Package("ureq"),
         ],
         present: &[],
-        why: "dialing ends where a protocol begins.",
+        why: "dialing ends where a protocol begins, and serves backends that have no use for an async \
+              HTTP stack.",
     },
     Rule {
         crates: Crates::Named(&[
@@ -161,11 +163,10 @@ pub(super) const RULES: &[Rule] = &[
             Package("hyper-util"),
             Package("pr-backend-h2"),
             Package("pr-backend-hyper"),
-            Package("pr-connect"),
-            Feature("tokio", "net"),
         ],
         present: &["ureq"],
-        why: "it does its work on threads of its own; an async HTTP stack beside that is waste.",
+        why: "it does its work on threads of its own; an async HTTP stack beside that is waste. Only \
+              dialing, which is the same for all backends, is async.",
     },
     Rule {
         crates: Crates::Named(&["pr-backend-h2"]),
@@ -228,7 +229,6 @@ pub(super) const RULES: &[Rule] = &[
             Package("hyper-util"),
             Package("pr-backend-h2"),
             Package("pr-backend-hyper"),
-            Package("pr-connect"),
         ],
         present: &["pr-backend-blocking"],
         why: "a feature brings its own backend and no other one's transport.",

@@ -1,4 +1,4 @@
-//! The table: as it is printed, and as it replaces the one between two marks of a document.
+//! The table of sizes in Markdown.
 
 use std::env::consts;
 use std::fmt::Write;
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::{DOCUMENT, RERUN};
 use crate::report::Failure;
 use crate::shell::Shell;
 
@@ -21,9 +20,6 @@ pub(super) struct Row {
     /// The size of the stripped executable.
     pub(super) bytes: u64,
 }
-
-const OPENING: &str = "<!-- sizes -->";
-const CLOSING: &str = "<!-- /sizes -->";
 
 /// The table in Markdown, with a sentence that says where and how it came about.
 pub(super) fn render(rows: &[Row], machine: &str) -> String {
@@ -66,25 +62,6 @@ pub(super) fn machine() -> Result<String, Failure> {
     ))
 }
 
-/// The document with `table` between its marks.
-///
-/// # Errors
-///
-/// If it does not have each of the two marks once, in order.
-pub(super) fn replace(document: &str, table: &str) -> Result<String, Failure> {
-    let missing = || {
-        let text = format!("{DOCUMENT} needs one {OPENING} and after it one {CLOSING}");
-        Failure::new(text, RERUN)
-    };
-    let (before, rest) = document.split_once(OPENING).ok_or_else(missing)?;
-    let (old, after) = rest.split_once(CLOSING).ok_or_else(missing)?;
-    let again = |text: &str| text.contains(OPENING) || text.contains(CLOSING);
-    if again(before) || again(old) || again(after) {
-        return Err(missing());
-    }
-    Ok(format!("{before}{OPENING}\n\n{table}\n\n{CLOSING}{after}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,27 +80,5 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("on 2 cores: "), "{text}");
-    }
-
-    #[test]
-    fn only_what_is_between_the_marks_changes() {
-        let document = "a\n<!-- sizes -->\n\nold\n\n<!-- /sizes -->\nb\n";
-        let new = replace(document, "new").unwrap();
-        assert_eq!(new, "a\n<!-- sizes -->\n\nnew\n\n<!-- /sizes -->\nb\n");
-        assert_eq!(replace(&new, "new").unwrap(), new);
-    }
-
-    #[test]
-    fn marks_that_are_missing_twice_there_or_out_of_order_are_an_error() {
-        for document in [
-            "none",
-            "<!-- sizes --> only",
-            "<!-- /sizes --> <!-- sizes -->",
-            "<!-- sizes --> <!-- sizes --> <!-- /sizes -->",
-            "<!-- sizes --> <!-- /sizes --> <!-- /sizes -->",
-        ] {
-            let failure = replace(document, "new").unwrap_err();
-            assert!(failure.output.contains(DOCUMENT), "{document}");
-        }
     }
 }

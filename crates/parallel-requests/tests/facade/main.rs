@@ -7,6 +7,8 @@ mod blocking;
 #[cfg(test)]
 mod selection;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod threads;

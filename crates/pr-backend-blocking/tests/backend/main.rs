@@ -8,11 +8,18 @@
 
 mod cancelling;
 mod closing;
+mod dialing;
 mod errors;
+mod expecting;
 mod framing;
+mod limits;
 mod pool;
+mod proxies;
 mod stale;
 mod support;
 mod tasks;
+mod trailers;
+#[cfg(unix)]
+mod unix_sockets;
 mod uploads;
 mod warnings;

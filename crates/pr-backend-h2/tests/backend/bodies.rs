@@ -170,9 +170,17 @@ async fn informational_responses_are_passed_over() {
 
 #[tokio::test]
 async fn a_flood_of_informational_responses_ends_at_a_limit() {
-    for (count, passes) in [(32, true), (33, false)] {
+    let set = |most| plain().max_informational(most);
+    for (config, count, passes) in [
+        (plain(), 32, true),
+        (plain(), 33, false),
+        (set(0), 0, true),
+        (set(0), 1, false),
+        (set(50), 50, true),
+        (set(50), 51, false),
+    ] {
         let listener = Listener::bind().await;
-        let backend = backend(plain());
+        let backend = backend(config);
         let request = || backend.exchange(exchange(Method::GET, &listener.url("/")));
         let client = async { join!(request(), request()) };
         let server = async {
@@ -203,7 +211,7 @@ async fn a_flood_of_informational_responses_ends_at_a_limit() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_breaks_the_protocol() {
+async fn a_head_without_end_is_given_up() {
     let listener = Listener::bind().await;
     let backend = backend(plain());
     let client = backend.exchange(exchange(Method::GET, &listener.url("/")));
@@ -224,7 +232,7 @@ async fn a_head_without_end_breaks_the_protocol() {
     let error = outcome.unwrap_err();
     // Whether the reason or the end of the connection is seen first is for the socket to decide.
     assert!(
-        matches!(error.kind(), ErrorKind::Protocol | ErrorKind::Closed),
+        matches!(error.kind(), ErrorKind::Limit | ErrorKind::Closed),
         "{}",
         error.chain()
     );
@@ -296,7 +304,7 @@ async fn a_head_beyond_the_limit_is_refused_and_harms_nobody() {
     let error = soon(backend.request(server.url("/large")))
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Protocol, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error:?}");
     assert_eq!(
         soon(backend.request(server.url("/get")))
             .await

@@ -9,9 +9,12 @@
 mod bodies;
 mod bottlenecks;
 mod cancelling;
+mod expect;
 mod going_away;
 mod handshakes;
+mod keys;
 mod lifetime;
+mod limits;
 mod proxies;
 mod silence;
 mod streams;

@@ -8,11 +8,15 @@
 
 mod closing;
 mod errors;
+mod expect;
 mod framing;
+mod limits;
 mod pool;
 mod proxies;
 mod runtimes;
 mod stale;
 mod support;
+#[cfg(unix)]
+mod unix;
 mod uploads;
 mod warnings;

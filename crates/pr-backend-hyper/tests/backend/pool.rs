@@ -315,3 +315,14 @@ async fn bytes_after_the_response_end_the_connection_and_not_the_response() {
     }
     assert_eq!(server.connections().len(), 2);
 }
+
+#[tokio::test]
+async fn the_request_that_opens_a_connection_says_what_that_took() {
+    let server = Server::builder().tls(TestCa::shared().localhost()).start();
+    let backend = backend();
+    let first = backend.request(server.url("/get")).await.unwrap();
+    let dial = first.timings().dial.unwrap();
+    assert!(dial.tcp.is_some() && dial.tls.is_some(), "{dial:?}");
+    let second = backend.request(server.url("/get")).await.unwrap();
+    assert_eq!(second.timings().dial, None);
+}

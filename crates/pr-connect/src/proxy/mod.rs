@@ -1,104 +1,146 @@
 //! Proxies: which way a connection takes through one, and under whose name.
 
+mod credentials;
 mod forwarding;
 mod socks;
 mod tunnel;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use http::HeaderValue;
-use percent_encoding::percent_decode_str;
-use pr_core::{BackendError, ConnectionKey, ErrorKind, Proxy, Scheme};
-use tokio::net::TcpStream;
+use std::{borrow::Cow, net::SocketAddr};
 
+use http::HeaderValue;
+use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind, Proxy, Scheme};
+use pr_tls::TlsContext;
+use tokio_rustls::client::TlsStream;
+
+use self::credentials::Credentials;
 pub use self::forwarding::Forwarding;
-use crate::resolver::Resolver;
+use crate::{Stream, clock::Clock, secure::Secure, transport::Transport};
+
+/// A way past a proxy that can be taken: everything that is wrong with it has been found.
+pub(crate) enum Passage {
+    Http {
+        /// With the proxy itself.
+        secure: Option<Secure>,
+        authorization: Option<HeaderValue>,
+    },
+    Socks {
+        login: Option<(String, String)>,
+    },
+}
 
 /// What there is once the proxy has been passed.
 pub(crate) enum Passed {
     /// A way through to the origin.
-    Through(TcpStream),
+    Through(Way),
     /// A connection to the proxy, which forwards one request after another.
-    Forwarding(TcpStream, Forwarding),
+    Forwarding(Way, Forwarding),
 }
 
-/// Gets past a proxy that has just been dialed.
-pub(crate) async fn pass(
-    proxy: &Proxy,
-    tcp: TcpStream,
-    key: &ConnectionKey,
-    resolver: &Resolver,
-) -> Result<Passed, BackendError> {
-    let credentials = Credentials::of(proxy);
-    if proxy.is_socks() {
-        let names = if proxy.scheme() == "socks5" {
-            Some(resolver)
-        } else {
-            None
-        };
-        return socks::open(tcp, key, credentials, names)
-            .await
-            .map(Passed::Through);
-    }
-    let authorization = credentials
-        .map(|credentials| credentials.basic())
-        .transpose()?;
-    match key.scheme() {
-        Scheme::Http => Ok(Passed::Forwarding(tcp, Forwarding { authorization })),
-        Scheme::Https => tunnel::open(tcp, key, authorization)
-            .await
-            .map(Passed::Through),
-    }
+/// What the bytes to an origin, or to a proxy that forwards them, go over.
+pub(crate) enum Way {
+    Plain(Transport),
+    /// The TLS of an `https` proxy.
+    Encrypted(Box<TlsStream<Transport>>),
 }
 
-/// The error for a proxy that could not even be dialed.
-pub(crate) fn unreachable(error: BackendError) -> BackendError {
-    if error.is_timeout() {
-        return error;
-    }
-    let message = format!("the proxy cannot be reached: {}", error.message());
-    BackendError::new(ErrorKind::Proxy, message).with_source(error)
-}
-
-/// User name and password, as bytes, because nothing says in which encoding they are.
-struct Credentials {
-    user: Vec<u8>,
-    password: Vec<u8>,
-}
-
-impl Credentials {
-    fn of(proxy: &Proxy) -> Option<Self> {
-        let url = proxy.url();
-        if url.username().is_empty() && url.password().is_none() {
-            return None;
+impl Way {
+    pub(crate) fn into_stream(self) -> Stream {
+        match self {
+            Self::Plain(transport) => Stream::plain(transport),
+            Self::Encrypted(stream) => Stream::tls(*stream),
         }
-        let decoded = |text| percent_decode_str(text).collect();
-        Some(Self {
-            user: decoded(url.username()),
-            password: decoded(url.password().unwrap_or_default()),
+    }
+}
+
+/// The longest host that SOCKS5 can carry, since it says the length in one byte.
+const LONGEST_SOCKS_HOST: usize = 255;
+
+impl Passage {
+    pub(crate) fn new(
+        proxy: &Proxy,
+        key: &ConnectionKey,
+        tls: &TlsContext,
+    ) -> Result<Self, BackendError> {
+        let credentials = Credentials::of(proxy);
+        if !proxy.is_socks() {
+            let secure = proxy.is_tls().then(|| Secure::with_proxy(tls, proxy));
+            return Ok(Self::Http {
+                secure: secure.transpose()?,
+                authorization: credentials.map(|it| it.basic()).transpose()?,
+            });
+        }
+        if key.bare_host().len() > LONGEST_SOCKS_HOST {
+            return Err(BackendError::new(
+                ErrorKind::Input,
+                "the URL's host is longer than the 255 bytes that SOCKS5 can carry (RFC 1928, \
+                 section 5)",
+            ));
+        }
+        Ok(Self::Socks {
+            login: credentials.map(Credentials::login).transpose()?,
         })
     }
 
-    /// As HTTP sends them (RFC 7617).
-    fn basic(&self) -> Result<HeaderValue, BackendError> {
-        let pair = [&self.user[..], b":", &self.password].concat();
-        let value = format!("Basic {}", BASE64_STANDARD.encode(pair));
-        let mut value = HeaderValue::try_from(value).map_err(|_| unsendable())?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-
-    /// As SOCKS sends them (RFC 1929), through an interface that takes text.
-    fn text(self) -> Result<(String, String), BackendError> {
-        let text = |bytes| String::from_utf8(bytes).map_err(|_| unsendable());
-        Ok((text(self.user)?, text(self.password)?))
+    /// Gets past the proxy, which has just been dialed. The origin's address is known if it was
+    /// resolved here.
+    pub(crate) async fn take(
+        self,
+        transport: Transport,
+        key: &ConnectionKey,
+        target: Option<SocketAddr>,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Passed, BackendError> {
+        let part = "the proxy's handshake";
+        let (secure, authorization) = match self {
+            Self::Socks { login } => {
+                let asking = socks::open(transport, key, target, login);
+                let transport = clock.time(part, &mut timings.proxy, asking).await?;
+                return Ok(Passed::Through(Way::Plain(transport)));
+            }
+            Self::Http {
+                secure,
+                authorization,
+            } => (secure, authorization),
+        };
+        let way = match secure {
+            None => Way::Plain(transport),
+            Some(secure) => {
+                let handshake = secure.shake_hands(transport);
+                let part = "the TLS handshake with the proxy";
+                let handshake = clock.time(part, &mut timings.proxy, handshake).await;
+                let stream = handshake.map_err(at_the_proxy)?;
+                Way::Encrypted(Box::new(stream))
+            }
+        };
+        if key.scheme() == Scheme::Http {
+            return Ok(Passed::Forwarding(way, Forwarding { authorization }));
+        }
+        let way = match way {
+            Way::Plain(mut transport) => {
+                let asking = tunnel::open(&mut transport, key, authorization);
+                clock.time(part, &mut timings.proxy, asking).await?;
+                Way::Plain(transport)
+            }
+            Way::Encrypted(mut stream) => {
+                let asking = tunnel::open(&mut *stream, key, authorization);
+                clock.time(part, &mut timings.proxy, asking).await?;
+                Way::Encrypted(stream)
+            }
+        };
+        Ok(Passed::Through(way))
     }
 }
 
-fn unsendable() -> BackendError {
-    // Without a source, which might show them.
-    BackendError::new(ErrorKind::Input, "the proxy's credentials cannot be sent")
+/// The error of a TLS handshake that is not the origin's.
+fn at_the_proxy(error: BackendError) -> BackendError {
+    if error.is_timeout() {
+        return error;
+    }
+    let message = format!("TLS to the proxy failed: {}", error.message());
+    failed(message).with_source(error)
 }
 
-fn failed(message: impl Into<std::borrow::Cow<'static, str>>) -> BackendError {
+fn failed(message: impl Into<Cow<'static, str>>) -> BackendError {
     BackendError::new(ErrorKind::Proxy, message)
 }

@@ -1,71 +1,55 @@
 //! A way through a SOCKS5 proxy (RFC 1928).
 
-use std::{
-    future::{Ready, ready},
-    io,
-    net::SocketAddr,
-    task::{Context, Poll},
-};
+use std::net::SocketAddr;
 
-use http::Uri;
-use hyper_util::{client::legacy::connect::proxy::SocksV5, rt::TokioIo};
-use pr_core::{BackendError, ConnectionKey};
-use tokio::net::TcpStream;
-use tower_service::Service;
+use pr_core::{BackendError, ConnectionKey, ErrorKind};
+use tokio_socks::{Error, tcp::Socks5Stream};
 
-use super::{Credentials, failed};
-use crate::{address, error, resolver::Resolver};
+use super::failed;
+use crate::transport::Transport;
 
-/// Asks the proxy for a way to the key's origin, whose name is resolved by `names` or, without it,
-/// by the proxy.
+/// Asks the proxy for a way to the key's origin: to this address of it or, without one, to its
+/// name, which the proxy resolves.
 pub(super) async fn open(
-    tcp: TcpStream,
+    transport: Transport,
     key: &ConnectionKey,
-    credentials: Option<Credentials>,
-    names: Option<&Resolver>,
-) -> Result<TcpStream, BackendError> {
-    let credentials = credentials.map(Credentials::text).transpose()?;
-    let origin = match names {
-        Some(resolver) => {
-            let found = resolver
-                .look_up(key.bare_host())
-                .await
-                .map_err(error::dialing)?;
-            let found = SocketAddr::new(found.ip(), key.port());
-            address::uri(&found.to_string())?
+    target: Option<SocketAddr>,
+    login: Option<(String, String)>,
+) -> Result<Transport, BackendError> {
+    let by_name = (key.bare_host(), key.port());
+    let has_credentials = login.is_some();
+    let opened = match (target, &login) {
+        (Some(address), None) => Socks5Stream::connect_with_socket(transport, address).await,
+        (None, None) => Socks5Stream::connect_with_socket(transport, by_name).await,
+        (Some(address), Some((user, password))) => {
+            Socks5Stream::connect_with_password_and_socket(transport, address, user, password).await
         }
-        None => address::uri_of(key.host(), key.port())?,
+        (None, Some((user, password))) => {
+            Socks5Stream::connect_with_password_and_socket(transport, by_name, user, password).await
+        }
     };
-    // The proxy has been dialed, so its own address is not looked at any more.
-    let mut socks = SocksV5::new(Uri::default(), Dialed(Some(tcp)));
-    if let Some((user, password)) = credentials {
-        socks = socks.with_auth(user, password);
-    }
-    let tunnel = socks.call(origin).await.map_err(|error| {
-        // The error says in its text what happened, and has no cause of its own.
-        failed(format!("the SOCKS5 proxy refused or failed: {error}")).with_source(error)
-    })?;
-    Ok(tunnel.into_inner())
+    opened
+        .map(Socks5Stream::into_inner)
+        .map_err(|error| refused(error, has_credentials))
 }
 
-/// A connection that is there already, in the shape of something that dials.
-struct Dialed(Option<TcpStream>);
-
-impl Service<Uri> for Dialed {
-    type Response = TokioIo<TcpStream>;
-    type Error = io::Error;
-    type Future = Ready<io::Result<TokioIo<TcpStream>>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+fn refused(error: Error, has_credentials: bool) -> BackendError {
+    match error {
+        Error::PasswordAuthFailure(_) => {
+            failed("the SOCKS5 proxy does not accept the credentials of its URL")
+        }
+        Error::NoAcceptableAuthMethods | Error::AuthorizationRequired if !has_credentials => {
+            failed("the SOCKS5 proxy wants credentials; put them into its URL")
+        }
+        Error::InvalidTargetAddress(_) => {
+            BackendError::new(ErrorKind::Input, "the URL's host cannot be sent to a proxy")
+        }
+        Error::Io(_) => failed("the SOCKS5 proxy closed the connection without an answer"),
+        Error::InvalidResponseVersion | Error::InvalidReservedByte | Error::UnknownAddressType => {
+            failed("the proxy's answer is not SOCKS5")
+        }
+        // These say in a few words what the proxy did.
+        _ => failed(format!("the SOCKS5 proxy refused or failed: {error}")),
     }
-
-    fn call(&mut self, _proxy: Uri) -> Self::Future {
-        ready(
-            self.0
-                .take()
-                .map(TokioIo::new)
-                .ok_or(io::ErrorKind::NotConnected.into()),
-        )
-    }
+    .with_source(error)
 }

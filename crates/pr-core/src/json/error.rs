@@ -1,8 +1,9 @@
 //! `BackendError` as JSON.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{BackendError, Delivery, ErrorKind, TimeoutPhase};
+use crate::{BackendError, Delivery, DnsFailure, ErrorKind, TimeoutPhase};
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
@@ -15,6 +16,10 @@ struct Fields {
     delivery: Delivery,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phase: Option<TimeoutPhase>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dns_failure: Option<DnsFailure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proxy_status: Option<u16>,
     /// The causes, outermost first. Their types do not survive the journey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
@@ -35,6 +40,8 @@ impl Serialize for BackendError {
             url: self.url().map(str::to_owned),
             delivery: self.delivery(),
             phase: self.timeout_phase(),
+            dns_failure: self.dns_failure(),
+            proxy_status: self.proxy_status().map(|status| status.as_u16()),
             causes,
         }
         .serialize(serializer)
@@ -49,6 +56,13 @@ impl<'de> Deserialize<'de> for BackendError {
             None => Self::new(fields.kind, fields.message),
         };
         error = error.with_delivery(fields.delivery);
+        if let Some(failure) = fields.dns_failure {
+            error = error.with_dns_failure(failure);
+        }
+        if let Some(status) = fields.proxy_status {
+            let status = StatusCode::from_u16(status).map_err(de::Error::custom)?;
+            error = error.with_proxy_status(status);
+        }
         if let Some(backend) = fields.backend {
             error = error.with_backend(backend);
         }
@@ -62,7 +76,7 @@ impl<'de> Deserialize<'de> for BackendError {
     }
 }
 
-/// Kinds, deliveries and phases are the words of their `as_str`.
+/// Kinds, failures, deliveries and phases are the words of their `as_str`.
 macro_rules! by_word {
     ($($type:ty: $all:expr;)*) => {$(
         impl Serialize for $type {
@@ -76,7 +90,7 @@ macro_rules! by_word {
                 let word = String::deserialize(deserializer)?;
                 let known = $all.iter().copied().find(|value: &Self| value.as_str() == word);
                 known.ok_or_else(|| {
-                    serde::de::Error::custom(format_args!(
+                    de::Error::custom(format_args!(
                         "{word:?} is no {}",
                         stringify!($type)
                     ))
@@ -88,6 +102,7 @@ macro_rules! by_word {
 
 by_word! {
     ErrorKind: ErrorKind::ALL;
+    DnsFailure: DnsFailure::ALL;
     TimeoutPhase: TimeoutPhase::ALL;
     Delivery: [Delivery::NotSent, Delivery::NotProcessed, Delivery::Unknown];
 }

@@ -1,13 +1,13 @@
 //! `RequestConfig` as JSON: the fields of the library's contract, by their names.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use super::{Content, pairs::Pairs};
 use crate::{
     Proxy, RequestConfig,
-    request::{Defect, Route},
+    request::{Defect, Options, Route},
 };
 
 /// The fields as JSON has them. Only `url` is required.
@@ -33,6 +33,27 @@ struct Fields {
     /// In seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<f64>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte_timeout: Option<f64>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_timeout: Option<f64>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_timeout: Option<f64>,
+    /// In bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_body_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expect_continue: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    https_only: Option<bool>,
+    /// A path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unix_socket: Option<PathBuf>,
     /// `null` says that there shall be none, whatever the defaults.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[expect(
@@ -89,17 +110,30 @@ impl Serialize for RequestConfig {
             cookies.push(name, value.as_bytes());
         }
         let proxy = match &self.route {
-            Route::Default => None,
+            Route::Default | Route::By(_) => None,
             Route::Direct => Some(None),
             Route::Via(proxy) => Some(Some(proxy.url().to_string())),
         };
+        let options = self.options.as_deref().cloned().unwrap_or_default();
+        if options.tls.is_some() || options.redirect_policy.is_some() {
+            return refuse("TLS settings and a redirect policy cannot be written as JSON");
+        }
+        let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
         let fields = Fields {
             url: Some(url.to_owned()),
             method: Some(self.method.to_string()),
             headers,
             cookies,
             data,
-            timeout: self.timeout.map(|limit| limit.as_secs_f64()),
+            timeout: seconds(self.timeout),
+            first_byte_timeout: seconds(options.first_byte_timeout),
+            read_timeout: seconds(options.read_timeout),
+            write_timeout: seconds(options.write_timeout),
+            max_body_size: options.max_body_size,
+            decode: options.decode,
+            expect_continue: options.expect_continue.then_some(true),
+            https_only: options.https_only,
+            unix_socket: options.unix_socket.map(|path| path.to_path_buf()),
             proxy,
             http2: self.http2,
             stream: self.stream.then_some(true),
@@ -136,13 +170,21 @@ impl<'de> Deserialize<'de> for RequestConfig {
             (None, Some(value)) => request = request.json(&value),
             (None, None) => {}
         }
-        request.timeout = match fields.timeout {
-            Some(LONGEST..) => Some(Duration::MAX),
-            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|error| {
-                de::Error::custom(format_args!("the timeout of {seconds} s: {error}"))
-            })?),
-            None => None,
+        request.timeout = duration("timeout", fields.timeout)?;
+        let options = Options {
+            first_byte_timeout: duration("first_byte_timeout", fields.first_byte_timeout)?,
+            read_timeout: duration("read_timeout", fields.read_timeout)?,
+            write_timeout: duration("write_timeout", fields.write_timeout)?,
+            max_body_size: fields.max_body_size,
+            decode: fields.decode,
+            expect_continue: fields.expect_continue.unwrap_or(false),
+            https_only: fields.https_only,
+            unix_socket: fields.unix_socket.map(Into::into),
+            ..Options::default()
         };
+        if options.is_set() {
+            request.options = Some(Box::new(options));
+        }
         request.route = match fields.proxy {
             Some(Some(proxy)) => Route::Via(Proxy::new(&proxy).map_err(de::Error::custom)?),
             Some(None) => Route::Direct,
@@ -153,6 +195,20 @@ impl<'de> Deserialize<'de> for RequestConfig {
         request.follow_redirects = fields.follow_redirects;
         request.verify_ssl = fields.verify_ssl;
         Ok(request)
+    }
+}
+
+fn duration<E: de::Error>(name: &str, seconds: Option<f64>) -> Result<Option<Duration>, E> {
+    match seconds {
+        Some(LONGEST..) => Ok(Some(Duration::MAX)),
+        Some(seconds) => match Duration::try_from_secs_f64(seconds) {
+            Ok(limit) => Ok(Some(limit)),
+            Err(error) => {
+                let why = format_args!("the {name} of {seconds} s: {error}").to_string();
+                Err(E::custom(why))
+            }
+        },
+        None => Ok(None),
     }
 }
 
@@ -175,6 +231,9 @@ mod tests {
             "cookies": {"c": "d"}, "json": {"k": null}, "timeout": 1.5,
             "proxy": "http://p.example:3128", "http2": true, "stream": true,
             "follow_redirects": false, "verify_ssl": false,
+            "first_byte_timeout": 2, "read_timeout": 3, "write_timeout": 4, "max_body_size": 5,
+            "decode": false, "expect_continue": true, "https_only": false,
+            "unix_socket": "/run/s",
         }));
         request.check().unwrap();
         assert_eq!(
@@ -191,6 +250,19 @@ mod tests {
             (Some(false), Some(false))
         );
         assert_eq!(request.proxy_setting().unwrap().port(), 3128);
+        let written = serde_json::to_value(&request).unwrap();
+        for (name, value) in [
+            ("first_byte_timeout", json!(2.0)),
+            ("read_timeout", json!(3.0)),
+            ("write_timeout", json!(4.0)),
+            ("max_body_size", json!(5)),
+            ("decode", json!(false)),
+            ("expect_continue", json!(true)),
+            ("https_only", json!(false)),
+            ("unix_socket", json!("/run/s")),
+        ] {
+            assert_eq!(written[name], value, "{name}");
+        }
     }
 
     #[test]

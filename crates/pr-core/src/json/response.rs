@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{StatusCode, Version};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use url::Url;
 
 use super::{Content, pairs::Pairs};
-use crate::{ConnectionInfo, Hop, NormalizedResponse, response::Head};
+use crate::{
+    ConnectionInfo, DialTimings, Hop, NormalizedResponse,
+    response::{Head, Waited},
+};
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
@@ -16,13 +20,21 @@ struct Fields {
     url: Url,
     headers: Pairs,
     content: Content,
+    /// If it is not the size of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_bytes_received: Option<u64>,
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     trailers: Pairs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     history: Vec<HopFields>,
-    /// In seconds.
+    /// In seconds, as all times.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    before: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    queued: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dial: Option<DialFields>,
     head: f64,
-    /// In seconds.
     elapsed: f64,
     attempts: u32,
     backend: String,
@@ -34,6 +46,19 @@ struct HopFields {
     status_code: u16,
 }
 
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct DialFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<f64>,
+}
+
 /// All but the connection, which means nothing elsewhere.
 impl Serialize for NormalizedResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -43,6 +68,8 @@ impl Serialize for NormalizedResponse {
             url: self.head.url.clone(),
             headers: Pairs::of_headers(&self.head.headers),
             content: Content::of(&self.content),
+            body_bytes_received: Some(self.received)
+                .filter(|received| *received != self.content.len() as u64),
             trailers: Pairs::of_headers(&self.trailers),
             history: self
                 .head
@@ -53,7 +80,10 @@ impl Serialize for NormalizedResponse {
                     status_code: hop.status_code.as_u16(),
                 })
                 .collect(),
-            head: self.head.waited.as_secs_f64(),
+            before: self.head.waited.before.as_secs_f64(),
+            queued: self.head.waited.queued.as_secs_f64(),
+            dial: self.head.waited.dial.as_deref().map(DialFields::of),
+            head: self.head.waited.head.as_secs_f64(),
             elapsed: self.elapsed.as_secs_f64(),
             attempts: self.head.attempts,
             backend: self.head.backend.to_string(),
@@ -71,6 +101,7 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
                 status_code: status(hop.status_code)?,
             })
         });
+        let content: Bytes = fields.content.into_bytes()?.into();
         Ok(Self {
             head: Box::new(Head {
                 status: status(fields.status_code)?,
@@ -81,13 +112,49 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
                 connection: ConnectionInfo::default(),
                 backend: fields.backend.into(),
                 attempts: fields.attempts,
-                waited: seconds(fields.head)?,
+                waited: Waited {
+                    before: seconds(fields.before)?,
+                    queued: seconds(fields.queued)?,
+                    dial: fields.dial.map(DialFields::into_timings).transpose()?,
+                    head: seconds(fields.head)?,
+                },
             }),
-            content: fields.content.into_bytes()?.into(),
+            received: fields.body_bytes_received.unwrap_or(content.len() as u64),
+            content,
             trailers: fields.trailers.into_headers()?,
             elapsed: seconds(fields.elapsed)?,
         })
     }
+}
+
+impl DialFields {
+    fn of(timings: &DialTimings) -> Self {
+        let seconds = |part: Option<Duration>| part.map(|part| part.as_secs_f64());
+        Self {
+            dns: seconds(timings.dns),
+            tcp: seconds(timings.tcp),
+            proxy: seconds(timings.proxy),
+            tls: seconds(timings.tls),
+        }
+    }
+
+    fn into_timings<E: de::Error>(self) -> Result<Box<DialTimings>, E> {
+        Ok(Box::new(DialTimings {
+            dns: self.dns.map(seconds).transpose()?,
+            tcp: self.tcp.map(seconds).transpose()?,
+            proxy: self.proxy.map(seconds).transpose()?,
+            tls: self.tls.map(seconds).transpose()?,
+        }))
+    }
+}
+
+/// Most requests have nothing to say here.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 fn status<E: de::Error>(code: u16) -> Result<StatusCode, E> {

@@ -2,13 +2,16 @@
 
 use std::{
     fmt,
+    path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use futures::Stream;
+use tokio::io::AsyncRead;
 
+use super::{file, reader};
 use crate::{BackendError, BoxError, ErrorKind, OutgoingBody};
 
 /// A stream of body pieces, in order. An error ends the request with kind
@@ -17,10 +20,19 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>
 
 /// A request's body.
 ///
-/// A body is *reopenable* if it can be produced again from its start: bytes, or a
-/// [factory](Self::factory). Redirects that keep the method, and retries, send it again. A
-/// [one-shot](Self::one_shot) body is sent once and never replayed: where it would have to be, the
-/// request fails with a typed error instead.
+/// A body is *reopenable* if it can be produced again from its start. Redirects that keep the
+/// method, and retries, send it again. Any other is *one-shot*: it is sent once and never replayed;
+/// where it would have to be, the request fails with a typed error instead.
+///
+/// | Body | Reopenable | Length known |
+/// |---|---|---|
+/// | [empty](Self::empty), bytes, text | yes | yes |
+/// | [a file](Self::file) | yes | when it is sent |
+/// | [a factory](Self::factory) | yes | if it is stated |
+/// | [a stream](Self::one_shot), [a reader](Self::reader) | no | if it is stated |
+/// | [multipart](crate::Multipart) | if all of its parts are | when it is sent, if all of its parts' are |
+///
+/// `Debug` output shows sizes and no content.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -54,7 +66,15 @@ enum Repr {
         stream: Arc<Mutex<Option<ByteStream>>>,
         length: Option<u64>,
     },
+    /// What can fail to open, and says its length only then.
+    Lazy {
+        open: Arc<Opener>,
+        reopenable: bool,
+        what: &'static str,
+    },
 }
+
+type Opener = dyn Fn() -> Result<OutgoingBody, BackendError> + Send + Sync;
 
 impl Body {
     /// No body. Not the same as a body of no bytes only for methods that expect one: POST, PUT
@@ -89,9 +109,65 @@ impl Body {
         })
     }
 
+    /// A regular file, read from disk while it is sent, in pieces of 128 KiB of which one is held
+    /// at a time.
+    ///
+    /// The file is opened, and its length read, each time that the body is sent and not before: one
+    /// that is missing, not readable, or no regular file ends the request with kind
+    /// [`Input`](ErrorKind::Input), and nothing is sent. What is sent is the file as long as it was
+    /// then: what is appended meanwhile is left out. If it becomes shorter, or cannot be read any
+    /// further, the request ends with kind [`Body`](ErrorKind::Body), and the peer can tell that
+    /// what it got is not all.
+    ///
+    /// Reading is done on the threads that Tokio has for it; opening is done in place, because it
+    /// is quick on a local disk.
+    ///
+    /// ```
+    /// use pr_core::{Body, RequestConfig};
+    ///
+    /// let body = Body::file("/var/log/syslog");
+    /// assert!(body.is_reopenable());
+    /// let request = RequestConfig::put("https://logs.example/today").data(body);
+    /// ```
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self::lazy(true, "File", move || file::open(&path))
+    }
+
+    /// What a reader yields, up to its end; it can be sent once. For `length` see
+    /// [`factory`](Self::factory). It is read in pieces of up to 64 KiB.
+    ///
+    /// ```
+    /// use pr_core::Body;
+    ///
+    /// let body = Body::reader(&b"from anything that is read"[..], Some(26));
+    /// assert_eq!(body.content_length(), Some(26));
+    /// assert!(!body.is_reopenable());
+    /// ```
+    pub fn reader(reader: impl AsyncRead + Send + 'static, length: Option<u64>) -> Self {
+        Self::one_shot(length, reader::pieces(reader))
+    }
+
+    /// A body that `open` makes when it is sent, or refuses before anything is.
+    pub(super) fn lazy(
+        reopenable: bool,
+        what: &'static str,
+        open: impl Fn() -> Result<OutgoingBody, BackendError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Repr::Lazy {
+            open: Arc::new(open),
+            reopenable,
+            what,
+        })
+    }
+
     /// Whether the body can be sent again from its start.
     pub fn is_reopenable(&self) -> bool {
-        !matches!(self.0, Repr::OneShot { .. })
+        match self.0 {
+            Repr::Empty | Repr::Bytes(_) | Repr::Factory { .. } => true,
+            Repr::OneShot { .. } => false,
+            Repr::Lazy { reopenable, .. } => reopenable,
+        }
     }
 
     /// Whether there is no body.
@@ -99,12 +175,14 @@ impl Body {
         matches!(self.0, Repr::Empty)
     }
 
-    /// The number of bytes, if known.
+    /// The number of bytes, if it is known before the body is opened: `None` for a
+    /// [file](Self::file), whose length is read, and announced to the peer, when it is sent.
     pub fn content_length(&self) -> Option<u64> {
         match &self.0 {
             Repr::Empty => Some(0),
             Repr::Bytes(bytes) => Some(bytes.len() as u64),
             Repr::Factory { length, .. } | Repr::OneShot { length, .. } => *length,
+            Repr::Lazy { .. } => None,
         }
     }
 
@@ -113,12 +191,12 @@ impl Body {
         match &self.0 {
             Repr::Empty => Some(&[]),
             Repr::Bytes(bytes) => Some(bytes),
-            Repr::Factory { .. } | Repr::OneShot { .. } => None,
+            Repr::Factory { .. } | Repr::OneShot { .. } | Repr::Lazy { .. } => None,
         }
     }
 
     /// Opens the body for sending. A one-shot body opens once; then it is an error of kind
-    /// [`Input`](ErrorKind::Input).
+    /// [`Input`](ErrorKind::Input), and so is a file that cannot be opened.
     pub(crate) fn open(&self) -> Result<OutgoingBody, BackendError> {
         match &self.0 {
             Repr::Empty => Ok(OutgoingBody::Empty),
@@ -141,6 +219,7 @@ impl Body {
                     length: *length,
                 })
             }
+            Repr::Lazy { open, .. } => open(),
         }
     }
 }
@@ -195,6 +274,7 @@ impl fmt::Debug for Body {
             Repr::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
             Repr::Factory { length, .. } => write!(f, "Factory({length:?} bytes)"),
             Repr::OneShot { length, .. } => write!(f, "OneShot({length:?} bytes)"),
+            Repr::Lazy { what, .. } => f.write_str(what),
         }
     }
 }

@@ -1,17 +1,28 @@
-//! One request as a user describes it.
+//! One request as a user describes it: what to send where.
 
+mod access;
 mod body;
 mod convert;
+mod file;
+mod multipart;
+mod options;
+mod reader;
+mod redirects;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
-pub use self::body::{Body, ByteStream};
-use crate::{BackendError, ErrorKind, Proxy, redact};
+pub(crate) use self::options::Options;
+pub use self::{
+    body::{Body, ByteStream},
+    multipart::{Multipart, Part},
+    redirects::{RedirectAction, RedirectAttempt, RedirectPolicy},
+};
+use crate::{BackendError, ErrorKind, Proxies, Proxy};
 
 /// One request: what to send where, and how.
 ///
@@ -33,7 +44,10 @@ use crate::{BackendError, ErrorKind, Proxy, redact};
 /// |---|---|
 /// | method | GET |
 /// | timeout | 30 s in all; a streamed body may take longer |
+/// | other time limits | none while the timeout bounds them, else 30 s each |
 /// | follow redirects | yes, up to [`MAX_REDIRECTS`](crate::MAX_REDIRECTS) |
+/// | largest body kept in memory | [`MAX_BODY_SIZE`](crate::MAX_BODY_SIZE): 64 MiB |
+/// | decode the content | yes, the codings that are compiled in |
 /// | verify certificates | yes |
 /// | HTTP/2 | where backend and peer both speak it |
 /// | `user-agent` | `parallel-requests/<version>` |
@@ -69,6 +83,8 @@ pub struct RequestConfig {
     pub(crate) stream: bool,
     pub(crate) follow_redirects: Option<bool>,
     pub(crate) verify_ssl: Option<bool>,
+    // Boxed, because few requests have any, and each request is passed on many times.
+    pub(crate) options: Option<Box<Options>>,
     defect: Option<Box<Defect>>,
 }
 
@@ -89,6 +105,8 @@ pub(crate) enum Route {
     Direct,
     /// This one.
     Via(Proxy),
+    /// Whichever these say of each URL: the client's.
+    By(Proxies),
 }
 
 /// The first mistake that was made in describing the request.
@@ -148,6 +166,7 @@ impl RequestConfig {
             stream: false,
             follow_redirects: None,
             verify_ssl: None,
+            options: None,
             defect: None,
         }
     }
@@ -274,126 +293,18 @@ impl RequestConfig {
         self
     }
 
-    /// Limits the whole request, from its dispatch to the last byte of its response, redirects
-    /// included. Default: 30 s, which a streamed body may exceed; a limit set here it may not.
-    /// Zero is refused.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = Some(limit);
-        self
-    }
-
-    /// Sends the request through this proxy.
-    pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.route = Route::Via(proxy);
-        self
-    }
-
-    /// Sends the request without a proxy, whatever the client's default.
-    pub fn no_proxy(mut self) -> Self {
-        self.route = Route::Direct;
-        self
-    }
-
-    /// `true` asks for HTTP/2: a backend without it warns once and uses HTTP/1.1, and so does,
-    /// without a warning, any backend whose peer has no HTTP/2. `false` refuses HTTP/2. Left
-    /// open, the backend and the peer agree.
-    pub fn http2(mut self, http2: bool) -> Self {
-        self.http2 = Some(http2);
-        self
-    }
-
-    /// Says that the response's body is long: the default timeout then ends with the response's
-    /// head. A timeout that was [set](Self::timeout) still holds for the whole.
-    /// [`BackendExt::stream`](crate::BackendExt::stream), and with it `open` of the facade's client,
-    /// implies it.
-    pub fn stream(mut self, stream: bool) -> Self {
-        self.stream = stream;
-        self
-    }
-
-    /// Whether redirects are followed. Default: yes.
-    pub fn follow_redirects(mut self, follow: bool) -> Self {
-        self.follow_redirects = Some(follow);
-        self
-    }
-
-    /// Whether the peer's certificate must be valid for its name. Default: yes. Without it, anybody
-    /// on the way can read and change what is exchanged.
-    pub fn verify_ssl(mut self, verify: bool) -> Self {
-        self.verify_ssl = Some(verify);
-        self
-    }
-
-    /// The URL with its parameters, or `None` if what was given is none.
-    pub fn url(&self) -> Option<&Url> {
-        match &self.target {
-            Target::Url(url) => Some(url),
-            Target::Invalid(_) => None,
+    /// Sets the body to this form, files included, and the `content-type` to `multipart/form-data`
+    /// (RFC 7578) with the form's boundary. A `content-type` header of yours would not name that
+    /// boundary, and is refused.
+    pub fn multipart(mut self, form: Multipart) -> Self {
+        match form.into_body() {
+            Ok((body, content_type)) => {
+                self.body = body;
+                self.content_type = Some(content_type);
+            }
+            Err(mistake) => self.note(mistake),
         }
-    }
-
-    /// The URL for messages: without user information, query and fragment. Never empty of meaning:
-    /// text that is no URL is shown, shortened.
-    pub fn display_url(&self) -> String {
-        match &self.target {
-            Target::Url(url) => redact::url(url),
-            Target::Invalid(text) => redact::text(text),
-        }
-    }
-
-    /// The method.
-    pub fn method_ref(&self) -> &Method {
-        &self.method
-    }
-
-    /// The header fields that were set.
-    pub fn header_map(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// The body.
-    pub fn body(&self) -> &Body {
-        &self.body
-    }
-
-    /// The total time that was set.
-    pub fn timeout_setting(&self) -> Option<Duration> {
-        self.timeout
-    }
-
-    /// Whether HTTP/2 was asked for or refused.
-    pub fn http2_setting(&self) -> Option<bool> {
-        self.http2
-    }
-
-    /// The proxy that was set.
-    pub fn proxy_setting(&self) -> Option<&Proxy> {
-        match &self.route {
-            Route::Via(proxy) => Some(proxy),
-            Route::Default | Route::Direct => None,
-        }
-    }
-
-    /// Whether redirects are to be followed, if that was set.
-    pub fn follow_redirects_setting(&self) -> Option<bool> {
-        self.follow_redirects
-    }
-
-    /// Whether certificates are to be verified, if that was set.
-    pub fn verify_ssl_setting(&self) -> Option<bool> {
-        self.verify_ssl
-    }
-
-    /// The cookies of this request, names and values.
-    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.cookies
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    /// Whether the response's body was said to be long.
-    pub fn is_streamed(&self) -> bool {
-        self.stream
+        self
     }
 
     pub(crate) fn defect(&self) -> Option<&Defect> {
@@ -417,25 +328,6 @@ impl RequestConfig {
 
     pub(crate) fn refuse(&self, why: impl Into<String>) -> BackendError {
         BackendError::new(ErrorKind::Input, why.into()).with_redacted_url(self.display_url())
-    }
-}
-
-impl fmt::Debug for RequestConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestConfig")
-            .field("method", &self.method)
-            .field("url", &format_args!("{}", self.display_url()))
-            .field("headers", &redact::names(&self.headers))
-            .field("cookies", &self.cookies.len())
-            .field("body", &self.body)
-            .field("timeout", &self.timeout)
-            .field("route", &self.route)
-            .field("http2", &self.http2)
-            .field("stream", &self.stream)
-            .field("follow_redirects", &self.follow_redirects)
-            .field("verify_ssl", &self.verify_ssl)
-            .field("defect", &self.defect)
-            .finish_non_exhaustive()
     }
 }
 

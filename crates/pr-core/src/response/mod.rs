@@ -1,5 +1,9 @@
 //! Responses, the same whatever backend they came over.
 
+mod file;
+mod read_limit;
+mod reader;
+mod size;
 mod streaming;
 mod text;
 
@@ -11,11 +15,17 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use url::Url;
 
-pub(crate) use self::streaming::ReadLimit;
-pub use self::streaming::StreamingResponse;
-use crate::{BackendError, ConnectionInfo, Delivery, ErrorKind};
+pub(crate) use self::{
+    read_limit::ReadLimit,
+    size::{Collected, SizeLimit, SizeLimits},
+};
+pub use self::{reader::BodyReader, size::MAX_BODY_SIZE, streaming::StreamingResponse};
+use crate::{BackendError, ConnectionInfo, Delivery, DialTimings, ErrorKind};
 
 /// A whole response, the same in form whatever backend it came over.
+///
+/// The body is held without its content coding, [`headers`](Self::headers) as the peer sent them. So
+/// `content-encoding` and `content-length` speak of what was received.
 ///
 /// ```
 /// use pr_core::{BackendError, NormalizedResponse};
@@ -30,6 +40,8 @@ pub struct NormalizedResponse {
     // Boxed, because a response is passed on many times before it reaches its reader.
     pub(crate) head: Box<Head>,
     pub(crate) content: Bytes,
+    /// The body's size before it was decoded.
+    pub(crate) received: u64,
     pub(crate) trailers: HeaderMap,
     pub(crate) elapsed: Duration,
 }
@@ -45,7 +57,19 @@ pub(crate) struct Head {
     pub(crate) connection: ConnectionInfo,
     pub(crate) backend: Cow<'static, str>,
     pub(crate) attempts: u32,
-    pub(crate) waited: Duration,
+    pub(crate) waited: Waited,
+}
+
+/// How long the head was waited for, and for what before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waited {
+    /// Until earlier exchanges were over.
+    pub(crate) before: Duration,
+    /// From then until sending began, without dialing.
+    pub(crate) queued: Duration,
+    pub(crate) dial: Option<Box<DialTimings>>,
+    /// Until the head was there, all of it together.
+    pub(crate) head: Duration,
 }
 
 /// One redirect that was followed. Its `Debug` output shows no query.
@@ -69,10 +93,21 @@ impl fmt::Debug for Hop {
     }
 }
 
-/// How long a request took, from its dispatch. Redirects are included.
+/// How long a request took, from its dispatch. [`before`](Self::before), [`queued`](Self::queued), the
+/// [total](DialTimings::total) of [`dial`](Self::dial) and [`first_byte`](Self::first_byte) together are
+/// [`head`](Self::head).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
+    /// Earlier exchanges: redirects, and what had to be sent again because a connection failed.
+    pub before: Duration,
+    /// Waiting for a connection, a stream or a thread; also for a connection that was being opened
+    /// for another request.
+    pub queued: Duration,
+    /// Opening the connection, if one was opened for this request.
+    pub dial: Option<DialTimings>,
+    /// From when the request began to be sent to the head of its response.
+    pub first_byte: Duration,
     /// Until the head of the final response was there.
     pub head: Duration,
     /// Until the last byte of its body was there.
@@ -92,7 +127,9 @@ macro_rules! head_accessors {
             self.head.version
         }
 
-        /// The header fields: names in lower case, every value of every name.
+        /// The header fields as the peer sent them: names in lower case, every value of every name.
+        /// `content-encoding` and `content-length` stay when the body is decoded, and speak of the
+        /// body as it was received.
         pub fn headers(&self) -> &HeaderMap {
             &self.head.headers
         }
@@ -136,7 +173,10 @@ use head_accessors;
 impl NormalizedResponse {
     head_accessors!();
 
-    /// The body's bytes.
+    /// The body's bytes, without content codings (RFC 9110, section 8.4), if those are compiled in:
+    /// `gzip`, `deflate`, `br` and `zstd`.
+    ///
+    /// With any other coding, or in a partial response (status 206), the body is as it was sent.
     pub fn content(&self) -> &Bytes {
         &self.content
     }
@@ -144,6 +184,18 @@ impl NormalizedResponse {
     /// The body's bytes, taken out.
     pub fn into_content(self) -> Bytes {
         self.content
+    }
+
+    /// The size of the body in bytes as it was received: with its content coding, without what
+    /// HTTP itself adds, such as chunks. The same as [`body_bytes_decoded`](Self::body_bytes_decoded)
+    /// if there was nothing to decode.
+    pub fn body_bytes_received(&self) -> u64 {
+        self.received
+    }
+
+    /// The size of [`content`](Self::content) in bytes.
+    pub fn body_bytes_decoded(&self) -> u64 {
+        self.content.len() as u64
     }
 
     /// The body as text: by its byte order mark, else by the `charset` of the `content-type`, else
@@ -181,8 +233,20 @@ impl NormalizedResponse {
 
     /// How long it took.
     pub fn timings(&self) -> Timings {
+        let Waited {
+            before,
+            queued,
+            dial,
+            head,
+        } = &self.head.waited;
+        let dial = dial.as_deref().copied();
+        let dialing = dial.map_or(Duration::ZERO, |dial| dial.total());
         Timings {
-            head: self.head.waited,
+            before: *before,
+            queued: *queued,
+            dial,
+            first_byte: head.saturating_sub(*before + *queued + dialing),
+            head: *head,
             total: self.elapsed,
         }
     }

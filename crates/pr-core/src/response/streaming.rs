@@ -2,19 +2,21 @@
 
 use std::{
     fmt,
+    path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, StatusCode, Version};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::Instant;
 use url::Url;
 
-use super::{Head, Hop, NormalizedResponse, head_accessors};
-use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, Progress, Stage, gather::Gather};
+use super::{
+    BodyReader, Head, Hop, NormalizedResponse, ReadLimit, SizeLimits, file, head_accessors,
+};
+use crate::{BackendError, ConnectionInfo, Delivery, Frame, IncomingBody, gather::Gather};
 
 /// A response whose head is there and whose body is yours to read: a `Stream` of [`Bytes`].
 ///
@@ -22,6 +24,12 @@ use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, Progress, Stage, 
 /// memory. If the request's [`timeout`](crate::RequestConfig::timeout) was set, it holds for the
 /// body too; if not, a pause of 30 s while you wait for a piece ends the body with a timeout. After
 /// an error the stream ends. Dropping the response frees its stream or connection.
+///
+/// The pieces come without content codings (RFC 9110, section 8.4), if those are compiled in: `gzip`,
+/// `deflate`, `br` and `zstd`. Decoding happens as pieces are asked for, at most 64 KiB at a time, so
+/// that a small body which decodes to a huge one takes no memory either. Data that is corrupt or ends
+/// too early is an error of kind [`Decode`](crate::ErrorKind::Decode). With any other coding, or in a
+/// partial response (status 206), the body is as it was sent.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -41,30 +49,53 @@ pub struct StreamingResponse {
     body: IncomingBody,
     started: Instant,
     limit: ReadLimit,
+    sizes: SizeLimits,
+    /// How many bytes of the body have been received, and how many read.
+    received: u64,
+    read: u64,
     trailers: HeaderMap,
 }
 
 impl StreamingResponse {
     pub(crate) fn new(
         head: Box<Head>,
-        body: IncomingBody,
+        mut body: IncomingBody,
         started: Instant,
         limit: ReadLimit,
+        sizes: SizeLimits,
     ) -> Self {
+        if let Err(error) = sizes.streamed.check(body.size_hint().unwrap_or(0)) {
+            body.fail(error);
+        }
         Self {
             head,
             body,
             started,
             limit,
+            sizes,
+            received: 0,
+            read: 0,
             trailers: HeaderMap::new(),
         }
     }
 
     head_accessors!();
 
-    /// The number of bytes that the body will have, if the head said so.
+    /// The number of bytes that the body will have, if the head said so; `None` if the body is
+    /// decoded, because the head speaks of it as it is sent.
     pub fn content_length(&self) -> Option<u64> {
         self.body.size_hint()
+    }
+
+    /// How many bytes of the body have been received so far: with its content coding, without what
+    /// HTTP itself adds, such as chunks.
+    pub fn body_bytes_received(&self) -> u64 {
+        self.received
+    }
+
+    /// How many bytes of the body have been read so far, without its content coding.
+    pub fn body_bytes_decoded(&self) -> u64 {
+        self.read
     }
 
     /// The trailer section, once the body has been read to its end; empty if there was none.
@@ -72,18 +103,66 @@ impl StreamingResponse {
         &self.trailers
     }
 
-    /// Reads the rest of the body into memory.
+    /// Reads the rest of the body into memory, if it is not larger than the request's
+    /// [`max_body_size`](crate::RequestConfig::max_body_size), by default
+    /// [`MAX_BODY_SIZE`](crate::MAX_BODY_SIZE); if it is, that is an error of kind
+    /// [`Limit`](crate::ErrorKind::Limit).
     pub async fn into_whole(mut self) -> Result<NormalizedResponse, BackendError> {
-        let mut gather = Gather::expecting(self.content_length());
+        let left = self
+            .content_length()
+            .map(|length| length.saturating_sub(self.read));
+        let mut gather =
+            Gather::new(left, self.sizes.buffered).map_err(|error| self.named(error))?;
         while let Some(piece) = self.next().await {
-            gather.push(piece?);
+            gather.push(piece?).map_err(|error| self.named(error))?;
         }
         Ok(NormalizedResponse {
             elapsed: self.started.elapsed(),
             head: self.head,
             content: gather.finish(),
+            received: self.received,
             trailers: self.trailers,
         })
+    }
+
+    /// The rest of the body as [`AsyncRead`](tokio::io::AsyncRead) and
+    /// [`AsyncBufRead`](tokio::io::AsyncBufRead).
+    pub fn into_reader(self) -> BodyReader {
+        BodyReader::new(self)
+    }
+
+    /// Writes the rest of the body to a file, and returns how many bytes that were.
+    ///
+    /// They go to a temporary file in the same directory, which takes the target's place when it is
+    /// complete. So whoever opens the target finds the old content or the new one, and after an error,
+    /// or if this future is dropped, the target is as it was and the temporary file is removed. A
+    /// symbolic link is replaced, not followed. The file has the permissions of the one that it
+    /// replaces, or those of any new file. It is not forced to the disk: a machine that loses its power
+    /// may lose it.
+    ///
+    /// The status does not matter: see [`error_for_status`](Self::error_for_status). Writing happens on
+    /// Tokio's blocking threads. If the file cannot be written, that is an error of kind
+    /// [`Other`](crate::ErrorKind::Other) with the [`io::Error`](std::io::Error) as its source.
+    ///
+    /// ```
+    /// use pr_core::{Backend, BackendError, BackendExt};
+    ///
+    /// async fn download(backend: &dyn Backend) -> Result<u64, BackendError> {
+    ///     let response = backend.stream("https://example.org/big.iso").await?;
+    ///     response.error_for_status()?.copy_to_file("big.iso").await
+    /// }
+    /// ```
+    pub async fn copy_to_file(&mut self, path: impl AsRef<Path>) -> Result<u64, BackendError> {
+        let path = path.as_ref().to_owned();
+        let outcome = file::save(self, path).await;
+        outcome.map_err(|error| self.named(error))
+    }
+
+    fn named(&self, error: BackendError) -> BackendError {
+        error
+            .with_backend(self.head.backend.clone())
+            .with_url(&self.head.url)
+            .with_delivery(Delivery::Unknown)
     }
 }
 
@@ -95,13 +174,29 @@ impl Stream for StreamingResponse {
         let error = loop {
             // Even a body that is always ready ends when its time is up.
             if let Poll::Ready(error) = this.limit.poll_total(cx) {
-                this.body = IncomingBody::empty();
+                this.body.close();
                 break error;
             }
-            match this.body.poll_next_unpin(cx) {
+            let polled = this.body.poll_next_unpin(cx);
+            if let Some(received) = this.body.received() {
+                if received > this.received {
+                    // It is alive, even if nothing could be decoded from it yet.
+                    this.limit.piece_arrived();
+                }
+                this.received = received;
+            }
+            match polled {
                 Poll::Ready(Some(Ok(Frame::Data(piece)))) if piece.is_empty() => {}
                 Poll::Ready(Some(Ok(Frame::Data(piece)))) => {
                     this.limit.piece_arrived();
+                    this.read += piece.len() as u64;
+                    if this.body.received().is_none() {
+                        this.received = this.read;
+                    }
+                    if let Err(error) = this.sizes.streamed.check(this.read) {
+                        this.body.close();
+                        break error;
+                    }
                     return Poll::Ready(Some(Ok(piece)));
                 }
                 Poll::Ready(Some(Ok(Frame::Trailers(fields)))) => this.trailers = fields,
@@ -110,15 +205,12 @@ impl Stream for StreamingResponse {
                 Poll::Pending => {
                     let error = ready!(this.limit.poll_passed(cx));
                     // Letting the body go frees its connection now and ends the stream.
-                    this.body = IncomingBody::empty();
+                    this.body.close();
                     break error;
                 }
             }
         };
-        let error = error
-            .with_backend(this.head.backend.clone())
-            .with_url(&this.head.url);
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(this.named(error))))
     }
 }
 
@@ -127,64 +219,5 @@ impl fmt::Debug for StreamingResponse {
         let mut debug = f.debug_struct("StreamingResponse");
         self.head.debug_into(&mut debug);
         debug.field("body", &self.body).finish_non_exhaustive()
-    }
-}
-
-/// How long the body may take.
-pub(crate) struct ReadLimit {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// With a pause, the limit starts anew with each piece; without one, it stands.
-    pause: Option<Duration>,
-    armed: bool,
-}
-
-impl ReadLimit {
-    /// The whole body must be there by then.
-    pub(crate) fn until(deadline: Option<Instant>) -> Self {
-        let sleep = deadline.map(|at| Box::pin(sleep_until(at)));
-        Self {
-            sleep,
-            pause: None,
-            armed: true,
-        }
-    }
-
-    /// The next piece must be there in that time, each time that one is waited for.
-    pub(crate) fn between_pieces(pause: Duration) -> Self {
-        Self {
-            sleep: Some(Box::pin(sleep(pause))),
-            pause: Some(pause),
-            armed: false,
-        }
-    }
-
-    fn piece_arrived(&mut self) {
-        // A consumer's own slowness does not count, so the clock starts when it next waits.
-        self.armed = self.pause.is_none();
-    }
-
-    fn poll_total(&mut self, cx: &mut Context<'_>) -> Poll<BackendError> {
-        match self.pause {
-            None => self.poll_passed(cx),
-            Some(_) => Poll::Pending,
-        }
-    }
-
-    fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<BackendError> {
-        let Some(sleep) = &mut self.sleep else {
-            return Poll::Pending;
-        };
-        if let (false, Some(pause)) = (self.armed, self.pause) {
-            sleep.as_mut().reset(Instant::now() + pause);
-            self.armed = true;
-        }
-        ready!(sleep.as_mut().poll(cx));
-        self.sleep = None;
-        let progress = Progress::new();
-        progress.reach(Stage::ReadingBody);
-        Poll::Ready(match self.pause {
-            Some(pause) => progress.timed_out(&format!("{pause:?} without a byte")),
-            None => progress.timed_out("the request's timeout"),
-        })
     }
 }

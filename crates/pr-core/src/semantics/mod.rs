@@ -1,5 +1,8 @@
 //! Everything that HTTP means above one exchange, written once for every backend.
 
+mod check;
+mod cookies;
+mod pace;
 mod prepare;
 mod redirect;
 
@@ -9,13 +12,14 @@ use futures::StreamExt;
 use http::HeaderMap;
 use tokio::time::{Instant, timeout, timeout_at};
 
-pub(crate) use self::prepare::check;
 pub use self::redirect::MAX_REDIRECTS;
-use self::{prepare::Prepared, redirect::Next};
+pub(crate) use self::{cookies::Cookies, prepare::check};
+use self::{pace::Pace, prepare::Prepared, redirect::Next};
 use crate::{
     Backend, BackendError, Delivery, ErrorKind, ExchangeResponse, Frame, Hop, IncomingBody,
-    NormalizedResponse, Progress, RequestConfig, Stage, StreamingResponse,
-    response::{Head, ReadLimit},
+    NormalizedResponse, Progress, RequestConfig, Stage, StreamingResponse, decode,
+    request::DEFAULT_TIMEOUT,
+    response::{Head, ReadLimit, SizeLimits, Waited},
 };
 
 /// How often an exchange is sent again at once. A peer that drains its connections one after the
@@ -30,19 +34,20 @@ const MOST_RESENDS: u32 = 3;
 pub(crate) fn buffered<H, B>(
     backend: H,
     request: RequestConfig,
+    cookies: Cookies,
 ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send
 where
     H: Deref<Target = B> + Send,
     B: Backend + ?Sized,
 {
     let stream = request.stream;
-    let mut run = Run::new(backend, request).map_err(Some);
+    let mut run = Run::new(backend, request, cookies).map_err(Some);
     async move {
         let run = match &mut run {
             Ok(run) => run.begin()?,
             Err(error) => return Err(error.take().unwrap_or_else(BackendError::backend_closed)),
         };
-        if stream {
+        if stream || run.pace.is_some() {
             return Box::pin(async move { run.stream().await?.into_whole().await }).await;
         }
         let outcome = match run.deadline {
@@ -57,13 +62,14 @@ where
 pub(crate) fn streaming<H, B>(
     backend: H,
     mut request: RequestConfig,
+    cookies: Cookies,
 ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send
 where
     H: Deref<Target = B> + Send,
     B: Backend + ?Sized,
 {
     request.stream = true;
-    let run = Run::new(backend, request);
+    let run = Run::new(backend, request, cookies);
     async move { run?.begin()?.stream().await }
 }
 
@@ -71,12 +77,20 @@ where
 struct Run<H> {
     backend: H,
     request: Prepared,
+    cookies: Cookies,
     /// When it was first polled.
     started: Option<Instant>,
+    /// Whether the body is read piece by piece, or was said to be long.
+    is_streamed: bool,
     /// The user's limit; `None` if there is none but the default.
     timeout: Option<Duration>,
     deadline: Option<Instant>,
-    progress: Progress,
+    /// The limits of its parts. Boxed, because few requests have any.
+    pace: Option<Box<Pace>>,
+    /// From the first poll on.
+    progress: Option<Progress>,
+    /// How long earlier exchanges took.
+    before: Duration,
     history: Vec<Hop>,
     attempts: u32,
     /// The most that has happened to any exchange of this request; no error may claim less.
@@ -89,18 +103,24 @@ where
     B: Backend + ?Sized,
 {
     /// Validates the request. Nothing has been sent when this fails.
-    fn new(backend: H, request: RequestConfig) -> Result<Self, BackendError> {
+    fn new(backend: H, request: RequestConfig, cookies: Cookies) -> Result<Self, BackendError> {
         let named = |error: BackendError| error.with_backend(backend.name());
-        let timeout = request.timeout;
-        let request = prepare::prepare(request).map_err(named)?;
+        let (timeout, is_streamed) = (request.timeout, request.stream);
+        let pace = Pace::of(request.options.as_deref(), timeout).map(Box::new);
+        let mut request = prepare::prepare(request).map_err(named)?;
         prepare::match_backend(&request, &*backend).map_err(named)?;
+        request.match_leave(backend.capabilities());
         Ok(Self {
             backend,
             request,
+            cookies,
             started: None,
+            is_streamed,
             timeout,
             deadline: None,
-            progress: Progress::new(),
+            pace,
+            progress: None,
+            before: Duration::ZERO,
             history: Vec::new(),
             attempts: 1,
             fate: Delivery::NotSent,
@@ -110,12 +130,11 @@ where
     /// Starts the clock.
     fn begin(&mut self) -> Result<&mut Self, BackendError> {
         if tokio::runtime::Handle::try_current().is_err() {
-            let why = "there is no Tokio runtime here; call this from a task of one";
-            let error = BackendError::new(ErrorKind::Config, why);
-            return Err(error.with_backend(self.backend.name()));
+            return Err(BackendError::no_runtime().with_backend(self.backend.name()));
         }
         let now = Instant::now();
         self.started = Some(now);
+        self.progress = Some(Progress::since(now, self.pace.is_some()));
         // A limit too long to be represented is no limit.
         self.deadline = now.checked_add(self.limit());
         Ok(self)
@@ -127,7 +146,7 @@ where
     }
 
     fn limit(&self) -> Duration {
-        self.timeout.unwrap_or(crate::request::DEFAULT_TIMEOUT)
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 
     async fn stream(&mut self) -> Result<StreamingResponse, BackendError> {
@@ -136,43 +155,58 @@ where
             None => Ok(self.head().await),
         };
         let (head, body) = outcome.unwrap_or_else(|_| Err(self.timed_out()))?;
-        let limit = match self.timeout {
-            Some(_) => ReadLimit::until(self.deadline),
-            None => ReadLimit::between_pieces(crate::request::DEFAULT_TIMEOUT),
+        let pause = self.pace.as_ref().and_then(|pace| pace.read);
+        let limit = if self.is_streamed && self.timeout.is_none() {
+            ReadLimit::new(None, pause.or(Some(DEFAULT_TIMEOUT)))
+        } else {
+            ReadLimit::new(self.deadline, pause)
         };
         let started = self.started.unwrap_or_else(Instant::now);
-        Ok(StreamingResponse::new(head, body, started, limit))
+        let sizes = self.sizes();
+        Ok(StreamingResponse::new(head, body, started, limit, sizes))
     }
 
     async fn whole(&mut self) -> Result<NormalizedResponse, BackendError> {
         let (head, body) = self.head().await?;
         let body = match body.into_whole() {
             Ok(content) => {
+                let received = content.len() as u64;
+                let checked = self.sizes().buffered.check(received);
+                checked.map_err(|error| self.located(error))?;
                 return Ok(NormalizedResponse {
-                    elapsed: head.waited,
+                    elapsed: head.waited.head,
                     head,
                     content,
+                    received,
                     trailers: HeaderMap::new(),
                 });
             }
             Err(body) => body,
         };
-        let (content, trailers) = Box::pin(body.collect())
+        let collected = Box::pin(body.collect(self.sizes().buffered))
             .await
             .map_err(|error| self.located(error))?;
         Ok(NormalizedResponse {
             head,
-            content,
-            trailers,
+            content: collected.content,
+            received: collected.received,
+            trailers: collected.trailers,
             elapsed: self.elapsed(),
         })
+    }
+
+    /// How large the body may become.
+    fn sizes(&self) -> SizeLimits {
+        let options = self.request.options.as_deref();
+        let most = options.and_then(|options| options.max_body_size);
+        SizeLimits::new(&self.request.method, most)
     }
 
     /// Exchanges until a response is no redirect to follow.
     async fn head(&mut self) -> Result<(Box<Head>, IncomingBody), BackendError> {
         loop {
             let response = self.exchange().await.map_err(|error| self.located(error))?;
-            let next = redirect::next(&self.request, &response, self.history.len())
+            let next = redirect::next(&self.request, &response, &self.history)
                 .map_err(|error| self.located(error))?;
             match next {
                 Next::Deliver => return Ok(self.deliver(response)),
@@ -198,6 +232,7 @@ where
         prepare::match_backend(&self.request, &*self.backend)
             .map_err(|error| self.located(error))?;
         discard(response.body).await;
+        self.before = self.elapsed();
         Ok(())
     }
 
@@ -210,6 +245,7 @@ where
             match self.exchange_once(resends > 0).await {
                 Err(error) if resends < MOST_RESENDS && self.may_resend(&error, risks) => {
                     resends += 1;
+                    self.before = self.elapsed();
                     risks += u32::from(error.delivery() == Delivery::Unknown);
                     self.attempts += 1;
                 }
@@ -219,15 +255,26 @@ where
     }
 
     async fn exchange_once(&mut self, fresh: bool) -> Result<ExchangeResponse, BackendError> {
-        self.progress.reach(Stage::Queued);
-        let mut request = self.request.to_exchange(&self.progress)?;
+        let Some(progress) = &self.progress else {
+            return Err(BackendError::no_runtime());
+        };
+        progress.reach(Stage::Queued);
+        let mut request = self.request.to_exchange(progress, &self.cookies)?;
         request.deadline = self.deadline;
         request.fresh_connection = fresh;
-        let outcome = self.backend.exchange(request).await;
+        let outcome = match &self.pace {
+            None => self.backend.exchange(request).await,
+            Some(pace) => {
+                request.body = pace::watched(request.body, progress);
+                let exchange = self.backend.exchange(request);
+                Box::pin(pace.keep(exchange, progress)).await
+            }
+        };
         match &outcome {
-            Ok(_) => {
-                self.progress.reach(Stage::ReadingBody);
+            Ok(response) => {
+                progress.reach(Stage::ReadingBody);
                 self.fate = Delivery::Unknown;
+                self.cookies.keep(&self.request.url, &response.headers);
             }
             Err(error) => self.fate = worse(self.fate, error.delivery()),
         }
@@ -249,7 +296,10 @@ where
         error.kind() == ErrorKind::Closed && is_safe && self.request.body.is_reopenable()
     }
 
-    fn deliver(&mut self, response: ExchangeResponse) -> (Box<Head>, IncomingBody) {
+    fn deliver(&mut self, mut response: ExchangeResponse) -> (Box<Head>, IncomingBody) {
+        if self.request.decodes() {
+            decode::decode(&self.request.method, &mut response);
+        }
         let head = Head {
             status: response.status,
             version: response.version,
@@ -259,16 +309,31 @@ where
             connection: response.connection,
             backend: self.backend.name().into(),
             attempts: self.attempts,
-            waited: self.elapsed(),
+            waited: self.waited(),
         };
         (Box::new(head), response.body)
     }
 
+    fn waited(&self) -> Waited {
+        let (head, before) = (self.elapsed(), self.before);
+        let progress = self.progress.as_ref();
+        let dial = progress.and_then(Progress::dial_timings);
+        let dialing = dial.as_ref().map_or(Duration::ZERO, |dial| dial.total());
+        // A backend that says nothing of sending is taken to have sent at once.
+        let sent = progress.and_then(Progress::sending_began);
+        let until_sent = sent.unwrap_or(before + dialing).min(head);
+        Waited {
+            before,
+            queued: until_sent.saturating_sub(before + dialing),
+            dial,
+            head,
+        }
+    }
+
     fn timed_out(&self) -> BackendError {
-        self.located(
-            self.progress
-                .timed_out(&format!("the timeout of {:?}", self.limit())),
-        )
+        let what = format!("the timeout of {:?}", self.limit());
+        let progress = self.progress.clone().unwrap_or_default();
+        self.located(progress.timed_out(&what))
     }
 
     fn located(&self, error: BackendError) -> BackendError {

@@ -1,17 +1,19 @@
-//! From what a user described to what may be sent: every mistake is refused here, before a byte.
+//! From what a user described to what is sent.
+
+use std::{path::Path, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{self, Entry},
-    uri::Authority,
 };
 use url::{Position, Url};
 
+use super::{Cookies, check::refuse_mistakes};
 use crate::{
-    Backend, BackendError, Body, Capability, ConnectionKey, ErrorKind, ExchangeRequest, Progress,
-    ProtocolChoice, Proxy, RequestConfig, Warning,
-    connection_key::Scheme,
-    request::{Defect, Route, Target, basic_credentials},
+    Backend, BackendError, Body, Capabilities, Capability, ConnectionKey, ErrorKind,
+    ExchangeRequest, Progress, ProtocolChoice, Proxy, RequestConfig, Warning,
+    decode::ACCEPT_ENCODING,
+    request::{Options, Route, Target, basic_credentials},
 };
 
 /// A request without a mistake in it.
@@ -25,36 +27,14 @@ pub(super) struct Prepared {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) follow_redirects: bool,
-    proxy: Option<Proxy>,
+    pub(super) options: Option<Box<Options>>,
+    route: Route,
     http2: Option<bool>,
     verify_ssl: bool,
 }
 
 /// What this library calls itself unless the user says otherwise.
 const USER_AGENT: &str = concat!("parallel-requests/", env!("CARGO_PKG_VERSION"));
-
-/// Header fields that belong to a connection and not to a message (RFC 9110, section 7.6.1), or
-/// that frame the message: the backend writes them, and a second hand would corrupt the framing.
-const NOT_FOR_USERS: [(HeaderName, &str); 6] = [
-    (header::CONNECTION, "the backend manages connections"),
-    (
-        HeaderName::from_static("keep-alive"),
-        "the backend manages connections",
-    ),
-    (
-        HeaderName::from_static("proxy-connection"),
-        "the backend manages connections",
-    ),
-    (header::TRANSFER_ENCODING, "the backend frames the body"),
-    (header::UPGRADE, "protocol upgrades are not supported"),
-    (
-        header::PROXY_AUTHORIZATION,
-        "put the credentials into the proxy's URL",
-    ),
-];
-
-/// More header fields than any server takes.
-const MOST_FIELDS: usize = 1_000;
 
 /// Says what [`prepare`] would refuse.
 pub(crate) fn check(request: &RequestConfig) -> Result<(), BackendError> {
@@ -64,15 +44,7 @@ pub(crate) fn check(request: &RequestConfig) -> Result<(), BackendError> {
 
 /// Refuses every mistake.
 pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendError> {
-    if let Some(Defect(mistake)) = request.defect() {
-        return Err(request.refuse(mistake.clone()));
-    }
-    check_target(&request)?;
-    check_method(&request)?;
-    if request.timeout.is_some_and(|limit| limit.is_zero()) {
-        return Err(request.refuse("the timeout is zero, so that nothing could ever arrive"));
-    }
-    check_headers(&request)?;
+    refuse_mistakes(&request)?;
     if let Some(cookies) = cookie_header(&request)? {
         request.headers.insert(header::COOKIE, cookies);
     }
@@ -109,10 +81,8 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
         headers,
         body: request.body,
         follow_redirects: request.follow_redirects.unwrap_or(true),
-        proxy: match request.route {
-            Route::Via(proxy) => Some(proxy),
-            Route::Default | Route::Direct => None,
-        },
+        options: request.options,
+        route: request.route,
         http2: request.http2,
         verify_ssl: request.verify_ssl.unwrap_or(true),
     })
@@ -124,7 +94,7 @@ pub(super) fn match_backend<B: Backend + ?Sized>(
     backend: &B,
 ) -> Result<(), BackendError> {
     let capabilities = backend.capabilities();
-    let proxy = request.proxy.as_ref();
+    let proxy = request.proxy();
     let needs = [
         (request.url.scheme() == "https", Capability::Tls),
         (
@@ -136,6 +106,7 @@ pub(super) fn match_backend<B: Backend + ?Sized>(
             Capability::HttpProxy,
         ),
         (proxy.is_some_and(Proxy::is_socks), Capability::SocksProxy),
+        (request.unix_socket().is_some(), Capability::UnixSocket),
     ];
     for (needed, capability) in needs {
         if needed && !capabilities.has(capability) {
@@ -160,17 +131,73 @@ pub(super) fn sendable(url: &Url) -> Result<Uri, http::uri::InvalidUri> {
 }
 
 impl Prepared {
-    /// The request as a backend takes it, with the body opened.
-    pub(super) fn to_exchange(&self, progress: &Progress) -> Result<ExchangeRequest, BackendError> {
+    /// The proxy on the way to the URL.
+    fn proxy(&self) -> Option<&Proxy> {
+        match &self.route {
+            Route::Via(proxy) => Some(proxy),
+            Route::By(proxies) => proxies.for_url(&self.url),
+            Route::Default | Route::Direct => None,
+        }
+        .filter(|_| self.unix_socket().is_none())
+    }
+
+    fn unix_socket(&self) -> Option<&Arc<Path>> {
+        self.options.as_ref()?.unix_socket.as_ref()
+    }
+
+    pub(super) fn is_https_only(&self) -> bool {
+        let only = |options: &Options| options.https_only;
+        self.options.as_deref().and_then(only).unwrap_or(false)
+    }
+
+    /// Takes back the wish for the peer's leave on a backend that does not wait for it.
+    pub(super) fn match_leave(&mut self, capabilities: Capabilities) {
+        if let Some(options) = &mut self.options {
+            options.expect_continue &= capabilities.has(Capability::ExpectContinue);
+        }
+    }
+
+    /// Whether the request's body waits for the peer's leave.
+    fn asks_leave(&self) -> bool {
+        let asks = |options: &Options| options.expect_continue;
+        self.options.as_deref().is_some_and(asks)
+    }
+
+    /// Whether the response's content coding is taken off.
+    pub(super) fn decodes(&self) -> bool {
+        let decode = |options: &Options| options.decode;
+        self.options.as_deref().and_then(decode).unwrap_or(true)
+    }
+
+    fn key(&self) -> Result<ConnectionKey, BackendError> {
         let protocol = match self.http2 {
             Some(false) => ProtocolChoice::Http1,
             Some(true) | None => ProtocolChoice::Negotiate,
         };
-        let key = ConnectionKey::new(&self.url, self.proxy.clone(), self.verify_ssl, protocol)
-            .ok_or_else(|| {
+        let proxy = self.proxy().cloned();
+        let mut key =
+            ConnectionKey::new(&self.url, proxy, self.verify_ssl, protocol).ok_or_else(|| {
                 let why = "the URL is not http or https, or has no host";
                 BackendError::new(ErrorKind::Input, why)
             })?;
+        if let Some(options) = &self.options {
+            if let Some(tls) = &options.tls {
+                key = key.with_tls(tls.clone());
+            }
+            if let Some(path) = &options.unix_socket {
+                key = key.with_unix_socket(path.clone());
+            }
+        }
+        Ok(key)
+    }
+
+    /// The request as a backend takes it, with the body opened.
+    pub(super) fn to_exchange(
+        &self,
+        progress: &Progress,
+        cookies: &Cookies,
+    ) -> Result<ExchangeRequest, BackendError> {
+        let body = self.body.open()?;
         // Most requests have no fields of their own, and then this is the only table that is made.
         let mut headers = self.headers.clone();
         headers
@@ -179,89 +206,29 @@ impl Prepared {
         headers
             .entry(header::ACCEPT)
             .or_insert(HeaderValue::from_static("*/*"));
+        if let Some(codings) = ACCEPT_ENCODING
+            && self.decodes()
+            && !headers.contains_key(header::RANGE)
+        {
+            headers
+                .entry(header::ACCEPT_ENCODING)
+                .or_insert(HeaderValue::from_static(codings));
+        }
+        cookies.add_to(&self.url, &mut headers);
+        if self.asks_leave() && body.content_length() != Some(0) {
+            headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+        }
         Ok(ExchangeRequest {
             method: self.method.clone(),
             uri: self.uri.clone(),
             headers,
-            body: self.body.open()?,
-            key,
+            body,
+            key: self.key()?,
             deadline: None,
             fresh_connection: false,
             progress: progress.clone(),
         })
     }
-}
-
-fn check_target(request: &RequestConfig) -> Result<(), BackendError> {
-    let Some(url) = request.url() else {
-        return Err(request.refuse("the URL is not one"));
-    };
-    if Scheme::of(url).is_none() {
-        return Err(request.refuse(format!(
-            "the URL's scheme is {:?}; http and https are supported, and a mere host and port need \
-             http:// before them",
-            url.scheme()
-        )));
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err(request.refuse("the URL has no host"));
-    }
-    Ok(())
-}
-
-fn check_method(request: &RequestConfig) -> Result<(), BackendError> {
-    match *request.method_ref() {
-        Method::CONNECT => Err(request.refuse(
-            "CONNECT makes tunnels, which the proxy setting does for you; it is no request",
-        )),
-        Method::TRACE => Err(request.refuse("TRACE reflects credentials and is not sent")),
-        _ => Ok(()),
-    }
-}
-
-fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
-    let headers = request.header_map();
-    if headers.len() > MOST_FIELDS {
-        return Err(request.refuse(format!("there are more than {MOST_FIELDS} header fields")));
-    }
-    for (name, why) in &NOT_FOR_USERS {
-        if headers.contains_key(name) {
-            return Err(request.refuse(format!("the header {name} is not yours to set: {why}")));
-        }
-    }
-    if headers
-        .get_all(header::TE)
-        .iter()
-        .any(|value| value != "trailers")
-    {
-        return Err(request.refuse("the header te may only say trailers (RFC 9113, section 8.2.2)"));
-    }
-    let mut hosts = headers.get_all(header::HOST).iter();
-    if let Some(host) = hosts.next() {
-        let is_authority = Authority::try_from(host.as_bytes())
-            .is_ok_and(|authority| !authority.as_str().contains('@'));
-        if !is_authority || hosts.next().is_some() {
-            return Err(request.refuse("the header host must be one host, with or without a port"));
-        }
-    }
-    let lengths: Vec<_> = headers.get_all(header::CONTENT_LENGTH).iter().collect();
-    if let [length] = lengths[..] {
-        // A sign, which Rust would read, is not in the grammar (RFC 9110, section 8.6).
-        let stated = length
-            .to_str()
-            .ok()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse::<u64>().ok());
-        if stated.is_none() || stated != request.body().content_length() {
-            return Err(request.refuse(
-                "the header content-length differs from the body's length; leave it out and the \
-                 right one is sent",
-            ));
-        }
-    } else if lengths.len() > 1 {
-        return Err(request.refuse("there is more than one content-length header"));
-    }
-    Ok(())
 }
 
 /// The request's cookies as one header field, after those that a header holds already.

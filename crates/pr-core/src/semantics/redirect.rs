@@ -4,7 +4,10 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use url::Url;
 
 use super::prepare::{self, Prepared};
-use crate::{BackendError, Body, ErrorKind, ExchangeResponse, connection_key::Scheme};
+use crate::{
+    BackendError, Body, ErrorKind, ExchangeResponse, Hop, RedirectAction, RedirectAttempt,
+    RedirectPolicy, connection_key::Scheme,
+};
 
 /// The number of redirects that a request follows before it fails with kind
 /// [`Redirect`](ErrorKind::Redirect).
@@ -42,23 +45,24 @@ pub(super) struct Target {
     uri: Uri,
 }
 
-/// Decides about a response to `request`, which has followed `followed` redirects so far.
+/// Decides about a response to `request`, which has followed the redirects in `history` so far.
 pub(super) fn next(
     request: &Prepared,
     response: &ExchangeResponse,
-    followed: usize,
+    history: &[Hop],
 ) -> Result<Next, BackendError> {
     let refuse = |why: String| Err(BackendError::new(ErrorKind::Redirect, why));
     let is_redirect = matches!(response.status.as_u16(), 301 | 302 | 303 | 307 | 308);
-    if !is_redirect || !request.follow_redirects {
+    let policy = request
+        .options
+        .as_ref()
+        .and_then(|options| options.redirect_policy.as_ref());
+    if !is_redirect || !request.follow_redirects || policy.is_some_and(RedirectPolicy::is_none) {
         return Ok(Next::Deliver);
     }
     let Some(location) = response.headers.get(header::LOCATION) else {
         return Ok(Next::Deliver);
     };
-    if followed >= MAX_REDIRECTS {
-        return refuse(format!("more than {MAX_REDIRECTS} redirects"));
-    }
     let target = std::str::from_utf8(location.as_bytes())
         .ok()
         .and_then(|location| request.url.join(location).ok());
@@ -81,6 +85,23 @@ pub(super) fn next(
     }
     if target.fragment().is_none() {
         target.set_fragment(request.url.fragment());
+    }
+    let attempt = RedirectAttempt {
+        status: response.status,
+        from: &request.url,
+        target: &target,
+        history,
+    };
+    match policy
+        .unwrap_or(&RedirectPolicy::default())
+        .decide(&attempt)
+    {
+        RedirectAction::Follow => {}
+        RedirectAction::Deliver => return Ok(Next::Deliver),
+        RedirectAction::Refuse(why) => return refuse(why),
+    }
+    if request.is_https_only() && target.scheme() != "https" {
+        return refuse("the redirect leads to http, and https_only is set".to_owned());
     }
     if keeps_body(&request.method, response.status) && !request.body.is_reopenable() {
         return refuse(format!(
@@ -108,6 +129,9 @@ pub(super) fn apply(request: &mut Prepared, status: StatusCode, target: Target) 
     if request.url.origin() != target.origin() {
         // They are taken out of the request itself, so that a way back does not restore them.
         remove(&mut request.headers, &FOR_ONE_ORIGIN);
+        if let Some(options) = &mut request.options {
+            options.unix_socket = None;
+        }
     }
     if request.url.scheme() == "https" && target.scheme() == "http" {
         request.headers.remove(header::REFERER);

@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod deadlines;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
+mod pace;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod redirects;
 #[cfg(test)]
 mod resending;

@@ -8,7 +8,7 @@ use futures::{StreamExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use pr_core::{
     Backend, BackendError, Capabilities, Capability, ConnectionKey, ExchangeRequest,
-    ExchangeResponse, OutgoingBody, Progress, Warnings,
+    ExchangeResponse, OutgoingBody, Progress, Stage, Warnings,
 };
 
 /// What the backend was asked to send.
@@ -74,6 +74,16 @@ impl Scripted {
         scripted
     }
 
+    /// The same on a backend that can do everything.
+    pub(crate) fn able(
+        answer: impl Fn(usize, &Seen) -> Result<ExchangeResponse, BackendError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let mut scripted = Self::at_once(answer);
+        let made = Arc::get_mut(&mut scripted).expect("it has not been shared yet");
+        made.capabilities = Capabilities::of(Capability::ALL);
+        scripted
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
@@ -101,6 +111,9 @@ impl Backend for Scripted {
 
     async fn exchange(&self, request: ExchangeRequest) -> Result<ExchangeResponse, BackendError> {
         let mut body = Vec::new();
+        if !matches!(request.body, OutgoingBody::Empty) {
+            request.progress.reach(Stage::Sending);
+        }
         match request.body {
             OutgoingBody::Empty => {}
             OutgoingBody::Full(bytes) => body.extend_from_slice(&bytes),

@@ -59,6 +59,18 @@ async fn mistakes_are_refused_and_nothing_is_sent() {
                 .header("content-length", "0")
                 .header("content-length", "0"),
         ),
+        (
+            "content type of a form in parts",
+            RequestConfig::post(URL)
+                .header("content-type", "multipart/form-data")
+                .multipart(pr_core::Multipart::new().text("a", "b")),
+        ),
+        ("expectation", get().header("expect", "200-ok")),
+        (
+            "expectation without a body",
+            get().header("expect", "100-continue"),
+        ),
+        ("read timeout", get().read_timeout(Duration::ZERO)),
         ("cookie name", get().cookie("a b", "c")),
         ("cookie value", get().cookie("a", "b; c=d")),
         ("cookie control", get().cookie("a", "b\r\nc")),
@@ -79,7 +91,8 @@ async fn mistakes_are_refused_and_nothing_is_sent() {
 async fn what_the_backend_cannot_do_is_refused() {
     let backend = Scripted::at_once(|_, _| Ok(ok()));
     for (proxy, capability) in [
-        ("http://p.example:3128", "HTTP proxies"),
+        ("http://p.example:3128", "HTTP and HTTPS proxies"),
+        ("https://p.example", "HTTP and HTTPS proxies"),
         ("socks5://p.example", "SOCKS5"),
     ] {
         let request = RequestConfig::get(URL).proxy(Proxy::new(proxy).unwrap());
@@ -185,7 +198,7 @@ async fn what_a_request_says_wins_over_defaults() {
     defaults
         .headers
         .insert("content-type", "text/plain".parse().unwrap());
-    defaults.proxy = Some(Proxy::new("http://p.example").unwrap());
+    defaults.proxies = Some(Proxy::new("http://p.example").unwrap().into());
     let backend = Scripted::at_once(|_, _| Ok(ok()));
     let session = Session::new(backend.clone()).with_defaults(defaults);
     let request = RequestConfig::post("http://u:p@h.example/")

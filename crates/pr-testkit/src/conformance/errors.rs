@@ -5,7 +5,10 @@ use std::time::Duration;
 use pr_core::{BackendError, BackendExt, Delivery, ErrorKind, RequestConfig};
 
 use super::subject::{PATIENCE, Subject, error_of};
-use crate::{Identity, Latch, Script, ScriptedServer, Server, TestCa, closed_port};
+use crate::{Latch, Script, ScriptedServer, Server, TestCa, closed_port};
+
+/// Long enough for a request to be sent on a busy machine, where a case waits for nothing to come.
+pub(super) const LIMIT: Duration = Duration::from_millis(400);
 
 fn check(what: &str, error: &BackendError, kind: ErrorKind, delivery: Delivery) {
     assert_eq!(error.kind(), kind, "{what}: {}", error.chain());
@@ -33,39 +36,6 @@ pub(super) async fn unknown_names_are_dns_errors(subject: Subject) {
     let error = error_of("unknown name", subject.backend().request(request).await);
     check("unknown name", &error, ErrorKind::Dns, Delivery::NotSent);
     assert!(error.is_dns() && error.is_connect());
-}
-
-fn bad_certificates() -> Vec<(&'static str, Identity)> {
-    let names = &["localhost", "127.0.0.1"];
-    vec![
-        ("expired", TestCa::shared().issue_expired(names)),
-        ("wrong host", TestCa::shared().issue(&["elsewhere.example"])),
-        ("self-signed", Identity::self_signed(names)),
-        ("unknown authority", TestCa::generate().issue(names)),
-    ]
-}
-
-pub(super) async fn bad_certificates_are_tls_errors(subject: Subject) {
-    for (what, identity) in bad_certificates() {
-        let server = Server::builder().tls(identity).start();
-        let error = error_of(what, subject.backend().request(server.url("/get")).await);
-        check(what, &error, ErrorKind::Tls, Delivery::NotSent);
-        assert!(error.is_tls() && error.is_connect());
-        assert_eq!(server.ledger().counts().requests_begun, 0, "{what}");
-    }
-}
-
-pub(super) async fn bad_certificates_pass_without_verification(subject: Subject) {
-    for (what, identity) in bad_certificates() {
-        let server = Server::builder().tls(identity).start();
-        let backend = subject.backend();
-        let careless = RequestConfig::get(server.url("/get")).verify_ssl(false);
-        let outcome = backend.request(careless).await;
-        assert!(outcome.is_ok(), "{what}: {outcome:?}");
-        // What one request let pass must not pass for the next.
-        let error = error_of(what, backend.request(server.url("/get")).await);
-        check(what, &error, ErrorKind::Tls, Delivery::NotSent);
-    }
 }
 
 pub(super) async fn a_peer_without_tls_is_a_tls_error(subject: Subject) {
@@ -144,6 +114,71 @@ pub(super) async fn a_body_without_tls_farewell_is_truncated(subject: Subject) {
             .start();
         let error = error_of(what, subject.backend().request(server.url("/")).await);
         check(what, &error, ErrorKind::Truncated, Delivery::Unknown);
+    }
+}
+
+pub(super) async fn a_whole_body_needs_no_tls_farewell(subject: Subject) {
+    for (what, response) in [
+        ("sized", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"),
+        (
+            "chunked",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        ),
+        ("without a body", "HTTP/1.1 204 No Content\r\n\r\n"),
+    ] {
+        let script = Script::new().expect_head().send(response);
+        let server = ScriptedServer::builder()
+            .tls(TestCa::shared().localhost())
+            .connection(script.close_without_notify())
+            .start();
+        let response = subject.backend().request(server.url("/")).await;
+        let response = response.unwrap_or_else(|error| panic!("{what}: {}", error.chain()));
+        assert!(matches!(&*response.text(), "hello" | ""), "{what}");
+    }
+}
+
+pub(super) async fn what_could_split_a_message_is_refused(subject: Subject) {
+    for link in subject.links() {
+        let get = || RequestConfig::get(link.url("/anything"));
+        for evil in ["\r", "\n", "\0", "\r\n", "\r\nx-evil: 1\r\n\r\n"] {
+            for text in [evil.to_owned(), format!("a{evil}b")] {
+                for (what, request) in [
+                    ("a value", get().header("x", &*text)),
+                    ("a name", get().header(&*text, "x")),
+                    ("the host", get().header("host", &*text)),
+                    ("the method", get().method(&*text)),
+                    ("a cookie's name", get().cookie(&*text, "x")),
+                    ("a cookie's value", get().cookie("x", &*text)),
+                    ("a token", get().bearer_auth(&text)),
+                ] {
+                    let error = error_of(what, link.request(request).await);
+                    check(what, &error, ErrorKind::Input, Delivery::NotSent);
+                }
+            }
+        }
+        assert_eq!(link.server.ledger().counts().connections_accepted, 0);
+
+        // In a URL and its query, they are encoded, or there is no such URL.
+        for evil in [
+            "\r\nx-evil: 1\r\n\r\n",
+            "\0",
+            "%0d%0a",
+            "%00",
+            " HTTP/1.1\r\n",
+        ] {
+            let in_query = RequestConfig::get(link.url("/anything")).param(evil, evil);
+            let in_path = RequestConfig::get(link.url(&format!("/anything/{evil}/x?{evil}")));
+            for request in [in_query, in_path] {
+                match link.request(request).await {
+                    Ok(response) => assert_eq!(response.status_code(), 200, "{evil:?}"),
+                    Err(error) => check(evil, &error, ErrorKind::Input, Delivery::NotSent),
+                }
+            }
+        }
+        for request in link.server.ledger().requests() {
+            assert_eq!(request.header("x-evil"), None, "{}", link.label);
+            assert!(request.target.bytes().all(|byte| byte.is_ascii_graphic()));
+        }
     }
 }
 

@@ -23,16 +23,26 @@
 
 mod cancellation;
 mod case;
+mod certificates;
 mod closing;
+mod codings;
 mod connections;
 mod contract;
 mod early_answers;
 mod errors;
+mod heads;
 mod http2;
+mod instantiate;
+mod names;
+mod origins;
+mod proxies;
 mod redirects;
 mod requests;
 mod responses;
 mod secrets;
+mod sessions;
+mod settings;
+mod socks;
 mod streaming;
 mod subject;
 mod suite;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use futures::stream;
-use pr_core::{Body, Capability, Delivery, ErrorKind, MAX_REDIRECTS, RequestConfig};
+use pr_core::{BackendExt, Body, Capability, Delivery, ErrorKind, MAX_REDIRECTS, RequestConfig};
 use serde_json::json;
 
 use super::subject::{Subject, echoed, error_of};
-use crate::closed_port;
+use crate::{Server, ServerBuilder, TestCa, closed_port};
 
 /// The path of a redirect with this status to this target.
 fn redirect(status: u16, target: &str) -> String {
@@ -79,6 +79,10 @@ pub(super) async fn a_one_shot_body_is_not_sent_again(subject: Subject) {
             link.label,
             error.chain()
         );
+        if subject.can(Capability::Network) {
+            let cut = link.server.ledger().requests_to("/anything");
+            assert!(cut.is_empty(), "{}: {cut:?}", link.label);
+        }
     }
 }
 
@@ -172,5 +176,90 @@ pub(super) async fn credentials_stay_with_their_origin(subject: Subject) {
             link.label
         );
         assert!(echoed(&returned, "cookie").is_empty(), "{}", link.label);
+    }
+}
+
+pub(super) async fn loops_are_an_error(subject: Subject) {
+    let there_and_back = |server: ServerBuilder| {
+        server
+            .handle("/loop", |_| async { found("/loop") })
+            .handle("/there", |_| async { found("/back") })
+            .handle("/back", |_| async { found("/there#again") })
+    };
+    for link in subject.links_with(there_and_back) {
+        for path in ["/loop", "/there"] {
+            let before = link.server.ledger().counts().requests_begun;
+            let error = error_of(link.label, link.request(link.url(path)).await);
+            let chain = error.chain();
+            assert_eq!(error.kind(), ErrorKind::Redirect, "{}: {chain}", link.label);
+            let asked = link.server.ledger().counts().requests_begun - before;
+            assert_eq!(asked, MAX_REDIRECTS as u64 + 1, "{}: {path}", link.label);
+        }
+    }
+}
+
+fn found(location: &'static str) -> http::Response<Bytes> {
+    let mut response = http::Response::default();
+    *response.status_mut() = http::StatusCode::FOUND;
+    let location = http::HeaderValue::from_static(location);
+    response.headers_mut().insert("location", location);
+    response
+}
+
+pub(super) async fn places_that_are_not_http_are_not_gone_to(subject: Subject) {
+    for link in subject.links() {
+        for target in [
+            "file:///etc/passwd",
+            "gopher://127.0.0.1/",
+            "ftp://127.0.0.1/file",
+            "javascript:alert(1)",
+            "data:text/plain,hello",
+            "mailto:user@example.org",
+            "ws://127.0.0.1/",
+            "http://",
+            "http://[::1",
+            "http://127.0.0.1:99999/",
+            "http://exa%2fmple/",
+            "//",
+        ] {
+            for status in [302, 307] {
+                let url = link.url(&redirect(status, target));
+                let error = error_of(target, link.request(url).await);
+                let chain = error.chain();
+                assert_eq!(error.kind(), ErrorKind::Redirect, "{target}: {chain}");
+                let named = error.url().unwrap_or_default();
+                assert!(
+                    named.starts_with(&link.url("/redirect-to")),
+                    "{target}: {named}"
+                );
+            }
+        }
+    }
+}
+
+pub(super) async fn credentials_do_not_leave_https(subject: Subject) {
+    let plain = Server::builder().http1_only().start();
+    let tls = || Server::builder().tls(TestCa::shared().localhost());
+    let secure = tls().http1_only().start();
+    let backend = subject.backend();
+    let away = redirect(302, &plain.url("/anything"));
+    let back = redirect(302, &plain.url(&redirect(302, &secure.url("/anything"))));
+    for (path, last) in [(away, &plain), (back, &secure)] {
+        let request = RequestConfig::get(secure.url(&path))
+            .bearer_auth("t0k3n")
+            .cookie("session", "s3cret")
+            .header("referer", "https://127.0.0.1/secret-path");
+        let response = backend.request(request).await;
+        let response = response.unwrap_or_else(|error| panic!("{}", error.chain()));
+        assert_eq!(response.url().as_str(), last.url("/anything"));
+        let request = last.ledger().requests().pop().expect("the request arrived");
+        for name in ["authorization", "cookie", "referer"] {
+            assert_eq!(request.header(name), None, "{name}");
+        }
+    }
+    for request in plain.ledger().requests() {
+        for name in ["authorization", "cookie", "referer"] {
+            assert_eq!(request.header(name), None, "{name}");
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! What the peer answers arrives as it was sent.
 
 use futures::StreamExt;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use pr_core::{BackendExt, Capability, RequestConfig};
 
 use super::subject::Subject;
 use crate::content::{self, Check};
-use crate::{Script, ScriptedServer, Server, TestCa};
+use crate::{Script, ScriptedServer};
 
 pub(super) async fn statuses_arrive(subject: Subject) {
     for link in subject.links() {
@@ -145,13 +145,17 @@ pub(super) async fn a_response_says_where_it_came_from(subject: Subject) {
 }
 
 pub(super) async fn trailers_arrive(subject: Subject) {
-    let server = Server::builder().tls(TestCa::shared().localhost()).start();
-    let response = subject.backend().request(server.url("/trailers")).await;
-    let response = response.unwrap_or_else(|error| panic!("{}", error.chain()));
-    assert_eq!(response.text(), "trailers follow\n");
-    let hash = format!("{:016x}", content::fnv1a64(response.content()));
-    assert_eq!(response.trailers()["x-checksum"], *hash);
-    assert_eq!(response.trailers()["x-trailer"], "arrived");
+    for link in subject.links() {
+        let label = link.label;
+        // Over HTTP/1.1, trailers are for those who ask for them (RFC 9110, section 6.5.1).
+        let request = RequestConfig::get(link.url("/trailers")).header("te", "trailers");
+        let response = link.answer(request).await;
+        assert_eq!(response.text(), "trailers follow\n", "{label}");
+        let hash = format!("{:016x}", content::fnv1a64(response.content()));
+        let trailer = |name: &str| response.trailers().get(name).map(HeaderValue::as_bytes);
+        assert_eq!(trailer("x-checksum"), Some(hash.as_bytes()), "{label}");
+        assert_eq!(trailer("x-trailer"), Some(&b"arrived"[..]), "{label}");
+    }
 }
 
 pub(super) async fn informational_responses_are_passed_over(subject: Subject) {

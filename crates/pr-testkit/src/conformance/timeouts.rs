@@ -75,6 +75,28 @@ pub(super) async fn a_slow_body_is_a_timeout(subject: Subject) {
     }
 }
 
+pub(super) async fn a_body_that_stalls_is_a_timeout(subject: Subject) {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
+    for sent in [head, &*format!("{head}hello")] {
+        let script = Script::new().expect_head().send(sent.to_owned()).stall();
+        let server = ScriptedServer::always(script);
+        let begun = Instant::now();
+        let request = RequestConfig::get(server.url("/")).timeout(LIMIT);
+        let error = error_of(sent, subject.backend().request(request).await);
+        check(sent, begun, &error);
+        assert_eq!(error.timeout_phase(), Some(TimeoutPhase::Read), "{sent}");
+        assert_eq!(error.delivery(), Delivery::Unknown, "{sent}");
+    }
+}
+
+pub(super) async fn a_slow_body_that_moves_arrives(subject: Subject) {
+    for link in subject.links() {
+        let slow = link.url("/drip?duration=1&numbytes=20");
+        let response = link.answer(slow).await;
+        assert_eq!(response.text(), "*".repeat(20), "{}", link.label);
+    }
+}
+
 pub(super) async fn a_slow_stream_is_a_timeout(subject: Subject) {
     for link in subject.links() {
         connect(&link).await;

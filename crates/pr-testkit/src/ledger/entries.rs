@@ -1,36 +1,15 @@
-//! The live halves of the records: what a connection and an exchange write to while they run.
-//! Each ends by being dropped, so no path through the server can forget to say how it ended.
+//! An exchange while it runs: what the server writes to. It ends by being dropped, so no path
+//! through the server can forget to say how it ended.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 
-use super::{ConnectionRecord, Inner, Ledger, RequestOutcome, RequestRecord, lock};
+use super::{ConnectionEntry, Inner, Ledger, RequestOutcome, RequestRecord, lock};
 
 impl Ledger {
-    /// Notes a connection that was just accepted. It counts as open until the result is dropped.
-    pub(crate) fn open_connection(&self) -> OpenConnection {
-        let counters = &self.inner.counters;
-        let entry = Arc::new(ConnectionEntry {
-            id: counters.connections_accepted.fetch_add(1, SeqCst),
-            tls: OnceLock::new(),
-            version: OnceLock::new(),
-            requests: AtomicU64::new(0),
-            open: AtomicBool::new(true),
-        });
-        counters.connections_open.up();
-        if self.inner.recording.load(SeqCst) {
-            lock(&self.inner.connections).push(entry.clone());
-        }
-        self.inner.bell.ring();
-        OpenConnection {
-            ledger: self.clone(),
-            entry,
-        }
-    }
-
     pub(crate) fn tls_handshake_failed(&self) {
         self.inner
             .counters
@@ -58,10 +37,9 @@ impl Ledger {
     /// Notes a request whose head has arrived. It counts as in flight until the result says that it
     /// was answered, or is dropped.
     pub(crate) fn begin<B>(&self, connection: &ConnectionEntry, request: &Request<B>) -> Exchange {
-        connection.requests.fetch_add(1, SeqCst);
-        connection.version.get_or_init(|| request.version());
+        connection.carried(request.version());
         let entry = self.inner.recording.load(SeqCst).then(|| {
-            let entry = Arc::new(RequestEntry::new(connection.id, request));
+            let entry = Arc::new(RequestEntry::new(connection.id(), request));
             lock(&self.inner.requests).push(entry.clone());
             entry
         });
@@ -72,63 +50,6 @@ impl Ledger {
             ledger: self.inner.clone(),
             entry,
             ended: false,
-        }
-    }
-}
-
-/// A connection for as long as it is open.
-pub(crate) struct OpenConnection {
-    ledger: Ledger,
-    entry: Arc<ConnectionEntry>,
-}
-
-impl OpenConnection {
-    pub(crate) fn entry(&self) -> &Arc<ConnectionEntry> {
-        &self.entry
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.entry.open.store(false, SeqCst);
-        self.ledger.inner.counters.connections_open.down();
-        self.ledger.inner.bell.ring();
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct ConnectionEntry {
-    id: u64,
-    tls: OnceLock<TlsFacts>,
-    version: OnceLock<Version>,
-    requests: AtomicU64,
-    open: AtomicBool,
-}
-
-#[derive(Debug)]
-struct TlsFacts {
-    alpn: Option<String>,
-    server_name: Option<String>,
-}
-
-impl ConnectionEntry {
-    pub(crate) fn secured(&self, alpn: Option<&[u8]>, server_name: Option<&str>) {
-        self.tls.get_or_init(|| TlsFacts {
-            alpn: alpn.map(|name| String::from_utf8_lossy(name).into_owned()),
-            server_name: server_name.map(str::to_owned),
-        });
-    }
-
-    pub(super) fn record(&self) -> ConnectionRecord {
-        let tls = self.tls.get();
-        ConnectionRecord {
-            id: self.id,
-            tls: tls.is_some(),
-            alpn: tls.and_then(|tls| tls.alpn.clone()),
-            server_name: tls.and_then(|tls| tls.server_name.clone()),
-            version: self.version.get().copied(),
-            requests: self.requests.load(SeqCst),
-            open: self.open.load(SeqCst),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a server saw: the other end's account of what a client did, which a test compares with what
 //! the client says it did.
 
+mod connections;
 mod counts;
 mod entries;
 mod records;
@@ -14,8 +15,9 @@ use crate::bell::Bell;
 pub use self::counts::Counts;
 pub use self::records::{ConnectionRecord, RequestOutcome, RequestRecord};
 
+pub(crate) use self::connections::ConnectionEntry;
 pub(crate) use self::counts::Counters;
-pub(crate) use self::entries::{ConnectionEntry, Exchange, RequestBodyMeter};
+pub(crate) use self::entries::{Exchange, RequestBodyMeter};
 
 use self::entries::RequestEntry;
 

@@ -26,10 +26,20 @@ pub struct ConnectionRecord {
     pub id: u64,
     /// Whether TLS was spoken and its handshake succeeded.
     pub tls: bool,
+    /// `TLS 1.2` or `TLS 1.3`.
+    pub tls_version: Option<&'static str>,
     /// The protocol that ALPN (RFC 7301) settled on, as `h2` or `http/1.1`.
     pub alpn: Option<String>,
-    /// The server name that the client asked for in TLS (SNI, RFC 6066 section 3).
+    /// The protocols that the client offered in ALPN, in its order; empty without ALPN. Known even
+    /// if the handshake failed.
+    pub alpn_offered: Vec<String>,
+    /// The server name that the client asked for in TLS (SNI, RFC 6066 section 3). Known even if
+    /// the handshake failed.
     pub server_name: Option<String>,
+    /// The certificate that the client showed, in DER: compare it with
+    /// [`Identity::certificate_der`](crate::Identity::certificate_der). `None` if it showed none,
+    /// or was not [asked](crate::ServerBuilder::request_client_certificate).
+    pub client_certificate: Option<Bytes>,
     /// The version of the first request; `None` before it.
     pub version: Option<Version>,
     /// Requests on this connection: streams, in HTTP/2.

@@ -2,6 +2,8 @@
 //! service knows this one.
 
 mod auth;
+mod bomb;
+mod coding;
 mod compression;
 mod content;
 mod cookies;
@@ -71,6 +73,7 @@ async fn route(mut request: Received, handlers: &Handlers) -> Response<ResponseB
         "status" => status::status(rest),
         "headers" => headers::headers(request),
         "response-headers" => headers::response_headers(request),
+        "many-headers" => headers::many(request),
         "user-agent" => headers::user_agent(request),
         "ip" => headers::ip(),
         "bytes" => content::bytes(rest),
@@ -83,11 +86,11 @@ async fn route(mut request: Received, handlers: &Handlers) -> Response<ResponseB
         "relative-redirect" => redirects::relative(rest),
         "absolute-redirect" => redirects::absolute(request, rest),
         "redirect-to" => redirects::redirect_to(request),
+        "redirect-with-body" => bomb::redirect(request),
         "cookies" => cookies::route(request, rest),
-        "gzip" | "deflate" | "brotli" | "zstd" => {
-            // The encoders' state is large, and no other request should have to carry it.
-            Box::pin(compression::route(request, route)).await
-        }
+        "gzip" | "deflate" | "brotli" | "zstd" => compression::route(request, route),
+        "encoded" => compression::encoded(request),
+        "bomb" => bomb::route(rest),
         "basic-auth" => auth::basic(request, rest),
         "bearer" => auth::bearer(request),
         "encoding" => text::encoding(rest),

@@ -49,7 +49,7 @@ pub(super) fn body_error(error: &BodyError) -> Answer {
 }
 
 pub(super) fn with_header(mut response: Answer, name: HeaderName, value: &str) -> Answer {
-    match HeaderValue::from_str(value) {
+    match HeaderValue::from_bytes(value.as_bytes()) {
         Ok(value) => {
             response.headers_mut().append(name, value);
             response

@@ -111,6 +111,14 @@ impl Player<'_> {
                             )));
                         }
                     }
+                    Step::ExpectSilence(duration) => {
+                        let silent = self.unread.is_empty()
+                            && tokio::time::timeout(*duration, self.read()).await.is_err();
+                        if !silent {
+                            let what = "expected the client to wait, it did not";
+                            return Err(violated(what.to_owned()));
+                        }
+                    }
                     Step::ExpectEnd => {
                         if !self.unread.is_empty() || self.read().await {
                             let what = "expected the client to close, got more bytes";

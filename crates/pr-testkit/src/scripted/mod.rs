@@ -2,6 +2,7 @@
 //! well-behaved HTTP server would commit.
 
 mod connection;
+mod old_tls;
 mod record;
 mod script;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use crate::certificates::Identity;
 use crate::failures::Failures;
 use crate::thread::LoopbackThread;
-use crate::tls;
+use crate::tls::TlsSettings;
 
 pub use self::record::{RequestHead, ScriptedConnection};
 pub use self::script::Script;
@@ -232,7 +233,13 @@ impl ScriptedServerBuilder {
     pub fn try_start(self) -> io::Result<ScriptedServer> {
         let acceptor = match &self.identity {
             None => None,
-            Some(identity) => Some(tls::acceptor(identity, self.alpn, None)?),
+            Some(identity) => {
+                let settings = TlsSettings {
+                    alpn: self.alpn,
+                    ..TlsSettings::default()
+                };
+                Some(settings.acceptor(identity)?)
+            }
         };
         let failures = Failures::default();
         let records = Arc::new(Records::default());

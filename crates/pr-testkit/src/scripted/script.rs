@@ -40,6 +40,7 @@ pub(super) enum Step {
     ExpectHead,
     ExpectBytes(usize),
     Expect(Bytes),
+    ExpectSilence(Duration),
     ExpectEnd,
     Send(Bytes),
     Pause(Duration),
@@ -74,6 +75,13 @@ impl Script {
         self.then(Step::Expect(bytes.into()))
     }
 
+    /// Takes anything that the client sends within this time for a failure, its end included: does
+    /// it wait for `100 Continue` (RFC 9110 section 10.1.1), say? On a slow machine this can only
+    /// miss a failure, not make one up.
+    pub fn expect_silence(self, duration: Duration) -> Self {
+        self.then(Step::ExpectSilence(duration))
+    }
+
     /// Waits until the client closes its side, and takes any byte before that for a failure. A
     /// reset by the client counts as closing.
     pub fn expect_end(self) -> Self {
@@ -83,6 +91,12 @@ impl Script {
     /// Sends these bytes as they are.
     pub fn send(self, bytes: impl Into<Bytes>) -> Self {
         self.then(Step::Send(bytes.into()))
+    }
+
+    /// Sends so many informational responses (RFC 9110 section 15.2) with this status, such as 100 or
+    /// 103, and without fields.
+    pub fn send_informational(self, status: u16, count: usize) -> Self {
+        self.send(format!("HTTP/1.1 {status} Wait\r\n\r\n").repeat(count))
     }
 
     /// Does nothing for a while. Prefer [`wait_for`](Self::wait_for), which depends on an event and

@@ -17,7 +17,7 @@ use crate::certificates::{Identity, TestCa};
 use crate::failures::Failures;
 use crate::ledger::Ledger;
 use crate::thread::LoopbackThread;
-use crate::tls;
+use crate::tls::{ClientCertificates, TlsSettings, TlsVersions};
 
 /// How much of each request's body the ledger keeps by default, in bytes.
 const RECORDED_BODY: usize = 64 * 1024;
@@ -44,7 +44,8 @@ pub(crate) type Handlers = HashMap<String, Arc<Handler>>;
 #[must_use = "a builder does nothing until it starts a server"]
 pub struct ServerBuilder {
     identity: Option<Identity>,
-    client_authority: Option<Vec<u8>>,
+    tls_versions: TlsVersions,
+    client_certificates: Option<ClientCertificates>,
     protocols: Protocols,
     alpn: Option<Vec<Vec<u8>>>,
     max_concurrent_streams: Option<u32>,
@@ -57,7 +58,8 @@ impl Default for ServerBuilder {
     fn default() -> Self {
         Self {
             identity: None,
-            client_authority: None,
+            tls_versions: TlsVersions::default(),
+            client_certificates: None,
             protocols: Protocols::Both,
             alpn: None,
             max_concurrent_streams: None,
@@ -75,10 +77,36 @@ impl ServerBuilder {
         self
     }
 
+    /// Speaks TLS 1.2 only. Default: 1.2 and 1.3. Needs [`tls`](Self::tls).
+    pub fn tls12_only(mut self) -> Self {
+        self.tls_versions = TlsVersions::Tls12;
+        self
+    }
+
+    /// Speaks TLS 1.3 only. Default: 1.2 and 1.3. Needs [`tls`](Self::tls).
+    pub fn tls13_only(mut self) -> Self {
+        self.tls_versions = TlsVersions::Tls13;
+        self
+    }
+
     /// Requires clients to show a certificate that this authority has issued. Needs
     /// [`tls`](Self::tls); without it, this changes nothing.
-    pub fn require_client_certificate(mut self, authority: &TestCa) -> Self {
-        self.client_authority = Some(authority.der().to_vec());
+    pub fn require_client_certificate(self, authority: &TestCa) -> Self {
+        self.client_certificates(authority, true)
+    }
+
+    /// Asks clients for a certificate that this authority has issued, and serves those without one
+    /// too; [`ConnectionRecord::client_certificate`](crate::ConnectionRecord::client_certificate)
+    /// tells which it was. Needs [`tls`](Self::tls); without it, this changes nothing.
+    pub fn request_client_certificate(self, authority: &TestCa) -> Self {
+        self.client_certificates(authority, false)
+    }
+
+    fn client_certificates(mut self, authority: &TestCa, required: bool) -> Self {
+        self.client_certificates = Some(ClientCertificates {
+            authority: authority.der().to_vec(),
+            required,
+        });
         self
     }
 
@@ -156,9 +184,12 @@ impl ServerBuilder {
         let acceptor = match &self.identity {
             None => None,
             Some(identity) => {
-                let alpn = self.alpn.unwrap_or_else(|| self.protocols.alpn());
-                let client_authority = self.client_authority.as_deref();
-                Some(tls::acceptor(identity, alpn, client_authority)?)
+                let settings = TlsSettings {
+                    alpn: self.alpn.unwrap_or_else(|| self.protocols.alpn()),
+                    versions: self.tls_versions,
+                    client: self.client_certificates,
+                };
+                Some(settings.acceptor(identity)?)
             }
         };
         let ledger = Ledger::new(self.record_requests, self.recorded_body);

@@ -11,10 +11,12 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::io::MeteredStream;
 use super::{Handlers, RequestBody, ResponseBody};
@@ -102,13 +104,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let stream = MeteredStream::new(stream, shared.ledger.clone());
         match &shared.acceptor {
             None => speak_http(stream, connection.entry(), &shared).await,
-            Some(acceptor) => match acceptor.accept(stream).await {
+            Some(acceptor) => match secure(stream, acceptor, connection.entry()).await {
                 Err(_) => shared.ledger.tls_handshake_failed(),
                 Ok(stream) => {
-                    let tls = stream.get_ref().1;
-                    connection
-                        .entry()
-                        .secured(tls.alpn_protocol(), tls.server_name());
+                    connection.entry().secured(stream.get_ref().1);
                     speak_http(stream, connection.entry(), &shared).await;
                 }
             },
@@ -118,6 +117,17 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         () = served => {}
         _ = disconnected.wait_for(|order| order.at_once > before.at_once) => {}
     }
+}
+
+/// Shakes hands, and notes what the client asks for, whether it likes the answer or not.
+async fn secure(
+    stream: MeteredStream,
+    acceptor: &TlsAcceptor,
+    entry: &ConnectionEntry,
+) -> std::io::Result<TlsStream<MeteredStream>> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    entry.greeted(&start.client_hello());
+    start.into_stream(acceptor.config().clone()).await
 }
 
 async fn speak_http<S>(stream: S, entry: &Arc<ConnectionEntry>, shared: &Arc<Shared>)

@@ -1,0 +1,360 @@
+//! The one error of the contract: the same kinds on every backend, and whether the request was sent.
+
+mod kind;
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use http::StatusCode;
+use url::Url;
+
+pub use self::kind::{Delivery, ErrorKind, TimeoutPhase};
+use crate::{DnsFailure, redact};
+
+/// Any error, as a cause.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why a request has no response.
+///
+/// The type is opaque, so that backends can change what they are built on. Ask for its
+/// [`kind`](Self::kind), whether the peer may have acted on the request
+/// ([`delivery`](Self::delivery)), and, for the log, its `source()` chain. No text in it holds a
+/// URL's user information or query, a header's value or a body.
+///
+/// ```
+/// use pr_core::{BackendError, Delivery, ErrorKind};
+///
+/// let error = BackendError::new(ErrorKind::Connect, "the connection was refused")
+///     .with_backend("hyper")
+///     .with_delivery(Delivery::NotSent);
+/// assert!(error.is_connect());
+/// assert!(!error.may_have_been_processed());
+/// assert_eq!(error.to_string(), "connect error: the connection was refused (hyper backend)");
+/// ```
+pub struct BackendError {
+    // Boxed so that a `Result` stays as small as its success.
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    backend: Option<Cow<'static, str>>,
+    url: Option<Box<str>>,
+    delivery: Delivery,
+    phase: Option<TimeoutPhase>,
+    dns_failure: Option<DnsFailure>,
+    proxy_status: Option<StatusCode>,
+    reused_connection: bool,
+    source: Option<BoxError>,
+}
+
+impl BackendError {
+    /// An error of a kind. The message says in a phrase what happened and, where the user can do
+    /// something about it, what to do; it must hold no secret.
+    ///
+    /// The delivery starts as [`NotSent`](Delivery::NotSent) for the kinds that precede sending
+    /// (from `Input` to `Proxy`) and as [`Unknown`](Delivery::Unknown) for the rest.
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let delivery = if kind.precedes_sending() {
+            Delivery::NotSent
+        } else {
+            Delivery::Unknown
+        };
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                backend: None,
+                url: None,
+                delivery,
+                phase: None,
+                dns_failure: None,
+                proxy_status: None,
+                reused_connection: false,
+                source: None,
+            }),
+        }
+    }
+
+    /// A [`Timeout`](ErrorKind::Timeout) in a phase. Queue and connect precede sending.
+    pub fn timeout(phase: TimeoutPhase, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(ErrorKind::Timeout, message);
+        error.inner.phase = Some(phase);
+        if matches!(phase, TimeoutPhase::Queue | TimeoutPhase::Connect) {
+            error.inner.delivery = Delivery::NotSent;
+        }
+        error
+    }
+
+    /// A [`Dns`](ErrorKind::Dns) error of this kind.
+    pub fn dns(failure: DnsFailure) -> Self {
+        let mut error = Self::new(
+            ErrorKind::Dns,
+            match failure {
+                DnsFailure::NotFound => {
+                    "the host's name could not be resolved: there is no such name"
+                }
+                DnsFailure::Transient => {
+                    "the host's name could not be resolved for now: the resolver failed or did \
+                     not answer"
+                }
+                DnsFailure::Other => "the host's name could not be resolved",
+            },
+        );
+        error.inner.dns_failure = Some(failure);
+        error
+    }
+
+    /// A [`Proxy`](ErrorKind::Proxy) error, for a proxy that answered with this status.
+    pub fn proxy_refused(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(ErrorKind::Proxy, message);
+        error.inner.proxy_status = Some(status);
+        error
+    }
+
+    /// The error of whoever needs a Tokio runtime, with its timers, and finds none.
+    pub fn no_runtime() -> Self {
+        Self::new(
+            ErrorKind::Config,
+            "there is no Tokio runtime here; call this from a task of one",
+        )
+    }
+
+    /// The error that an exchange gets from a backend that has been closed.
+    pub fn backend_closed() -> Self {
+        Self::new(ErrorKind::Closed, "the backend has been closed").with_delivery(Delivery::NotSent)
+    }
+
+    /// Keeps the cause.
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// The same error without its cause, for each of several who wait for the one thing that failed.
+    pub fn without_source(&self) -> Self {
+        let Inner {
+            kind,
+            ref message,
+            ref backend,
+            ref url,
+            delivery,
+            phase,
+            dns_failure,
+            proxy_status,
+            reused_connection,
+            source: _,
+        } = *self.inner;
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.clone(),
+                backend: backend.clone(),
+                url: url.clone(),
+                delivery,
+                phase,
+                dns_failure,
+                proxy_status,
+                reused_connection,
+                source: None,
+            }),
+        }
+    }
+
+    /// Says what is known of the request's fate.
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.inner.delivery = delivery;
+        self
+    }
+
+    /// Says that the connection had carried a request before, so that it may have gone stale.
+    pub fn on_reused_connection(mut self, reused: bool) -> Self {
+        self.inner.reused_connection = reused;
+        self
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn with_dns_failure(mut self, failure: DnsFailure) -> Self {
+        self.inner.dns_failure = Some(failure);
+        self
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn with_proxy_status(mut self, status: StatusCode) -> Self {
+        self.inner.proxy_status = Some(status);
+        self
+    }
+
+    /// Names the backend.
+    pub fn with_backend(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.inner.backend = Some(name.into());
+        self
+    }
+
+    /// Names the URL, of which only scheme, host, port and path are kept.
+    pub fn with_url(mut self, url: &Url) -> Self {
+        self.inner.url = Some(redact::url(url).into());
+        self
+    }
+
+    pub(crate) fn with_redacted_url(mut self, url: impl Into<Box<str>>) -> Self {
+        self.inner.url = Some(url.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// What happened, without the kind, the URL and the cause.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// The backend that failed; `None` before one was chosen.
+    pub fn backend_name(&self) -> Option<&str> {
+        self.inner.backend.as_deref()
+    }
+
+    /// The URL that failed, a redirect's target perhaps, without user information and query.
+    pub fn url(&self) -> Option<&str> {
+        self.inner.url.as_deref()
+    }
+
+    /// What is known of the request's fate at the peer.
+    pub fn delivery(&self) -> Delivery {
+        self.inner.delivery
+    }
+
+    /// Whether the peer may have acted on the request, so that only an idempotent one may be
+    /// sent again without asking.
+    pub fn may_have_been_processed(&self) -> bool {
+        self.inner.delivery == Delivery::Unknown
+    }
+
+    /// What the request was waiting for, if this is a [`Timeout`](ErrorKind::Timeout).
+    pub fn timeout_phase(&self) -> Option<TimeoutPhase> {
+        self.inner.phase
+    }
+
+    /// Why the name could not be resolved, if this is a [`Dns`](ErrorKind::Dns) error and it is
+    /// known. Only [`Transient`](DnsFailure::Transient) is worth another try.
+    pub fn dns_failure(&self) -> Option<DnsFailure> {
+        self.inner.dns_failure
+    }
+
+    /// The status with which the proxy refused a tunnel, if this is a [`Proxy`](ErrorKind::Proxy)
+    /// error and the proxy answered.
+    pub fn proxy_status(&self) -> Option<StatusCode> {
+        self.inner.proxy_status
+    }
+
+    /// Whether the failed connection had carried a request before.
+    pub fn was_on_reused_connection(&self) -> bool {
+        self.inner.reused_connection
+    }
+
+    /// Whether time ran out, in whatever phase.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether no connection could be made: name resolution, TCP, proxy, TLS, or too slow at them.
+    pub fn is_connect(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::Dns | ErrorKind::Connect | ErrorKind::Tls | ErrorKind::Proxy
+        ) || self.timeout_phase() == Some(TimeoutPhase::Connect)
+    }
+
+    /// Whether the host's name could not be resolved.
+    pub fn is_dns(&self) -> bool {
+        self.kind() == ErrorKind::Dns
+    }
+
+    /// Whether the TLS handshake or the certificate failed.
+    pub fn is_tls(&self) -> bool {
+        self.kind() == ErrorKind::Tls
+    }
+
+    /// Whether the request was refused as wrong before anything was sent.
+    pub fn is_input(&self) -> bool {
+        self.kind() == ErrorKind::Input
+    }
+
+    /// Whether the error came from [`error_for_status`](crate::NormalizedResponse::error_for_status).
+    pub fn is_status(&self) -> bool {
+        self.kind() == ErrorKind::Status
+    }
+
+    /// The message and every cause below it on one line, for a terminal or a log.
+    pub fn chain(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line.push_str(": ");
+            line.push_str(&error.to_string());
+            cause = error.source();
+        }
+        line
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            message,
+            backend,
+            url,
+            phase,
+            ..
+        } = &*self.inner;
+        match phase {
+            Some(phase) => write!(f, "{kind} error ({}): {message}", phase.as_str())?,
+            None => write!(f, "{kind} error: {message}")?,
+        }
+        match (url, backend) {
+            (Some(url), Some(backend)) => write!(f, " ({url}, {backend} backend)"),
+            (Some(url), None) => write!(f, " ({url})"),
+            (None, Some(backend)) => write!(f, " ({backend} backend)"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            message,
+            backend,
+            url,
+            delivery,
+            phase,
+            dns_failure,
+            proxy_status,
+            reused_connection,
+            source,
+        } = &*self.inner;
+        f.debug_struct("BackendError")
+            .field("kind", kind)
+            .field("message", message)
+            .field("backend", backend)
+            .field("url", url)
+            .field("delivery", delivery)
+            .field("phase", phase)
+            .field("dns_failure", dns_failure)
+            .field("proxy_status", proxy_status)
+            .field("reused_connection", reused_connection)
+            .field("source", source)
+            .finish()
+    }
+}
+
+impl StdError for BackendError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}

@@ -104,7 +104,7 @@ impl ClientBuilder {
 
     /// Whether requests ask for HTTP/2 or refuse it; see
     /// [`RequestConfig::http2`](crate::RequestConfig::http2). `true` with a backend that has no
-    /// HTTP/2 raises a [warning](ParallelRequests::warnings).
+    /// HTTP/2 raises a [warning](crate::ParallelRequests::warnings).
     pub fn http2(mut self, http2: bool) -> Self {
         self.defaults.http2 = Some(http2);
         self

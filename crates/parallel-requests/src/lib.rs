@@ -76,6 +76,8 @@ pub use pr_core::{
 };
 #[cfg(feature = "cookies")]
 pub use pr_core::{Cookie, CookieJar};
+/// The `url` crate, whose `Url` this API uses.
+pub use url;
 
 pub use self::{
     batch::{Batch, PartialFailure},

@@ -54,8 +54,8 @@ const NAME: &str = "blocking";
 /// The future of an exchange does not need any particular runtime, or any feature of one: it only
 /// waits for the thread. [`BackendExt::request`](pr_core::BackendExt::request) needs Tokio's timers.
 /// Connections are dialed on a runtime of the backend's own, which exists from the first dial on and
-/// has no threads but those on which the system's resolver looks names up, as many as there may be
-/// of the others, named `pr-blocking-dns`. A custom [resolver](TransportConfig::resolver) is polled
+/// has no threads but those on which the system's resolver looks names up, named `pr-blocking-dns`:
+/// up to four times as many as there may be of the others, or 512 if that is more. A custom [resolver](TransportConfig::resolver) is polled
 /// on it, and what that spawns there runs only while connections are dialed. Once a connection is
 /// open, no runtime has to do with it.
 ///
@@ -63,7 +63,8 @@ const NAME: &str = "blocking";
 ///
 /// - Dropping the future of a request, or its body, frees the thread at once, whatever it waits
 ///   for: dialing is given up, or the connection is shut down. A look-up by the system's resolver,
-///   which nothing can interrupt, goes on by itself, and answers whoever asks for the name next.
+///   which nothing can interrupt, goes on by itself, keeps its thread until the system answers, and
+///   answers whoever asks for the name next.
 /// - A body that is not read keeps its thread, which waits with at most 640 KiB of it.
 /// - [`close`](Backend::close) and dropping the backend end all of that, and drop the tasks;
 ///   `close` waits for the threads and the tasks, a drop does not. Neither waits for the system's
@@ -72,8 +73,13 @@ const NAME: &str = "blocking";
 /// # What it does not do
 ///
 /// It does not speak HTTP/2. It takes at most 128 header fields of a response, whatever
-/// [`max_header_fields`](TransportConfig::max_header_fields) says, as ureq does, and at most 16 KiB
-/// of trailer fields.
+/// [`max_header_fields`](TransportConfig::max_header_fields) says, as ureq does, at most 16 KiB of
+/// trailer fields, and at most 16 KiB of chunk extensions, which it drops.
+///
+/// It does not read a response while it sends a request. An answer that comes early is noticed: an
+/// error ends the upload, and any other answer does when the peer has taken nothing for two seconds.
+/// Unless that answer said that the connection closes, its body then ends with an error of kind
+/// [`Closed`](pr_core::ErrorKind::Closed), since the peer does not have the whole request.
 ///
 /// ```
 /// use std::time::Duration;

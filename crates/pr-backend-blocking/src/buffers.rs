@@ -18,33 +18,51 @@ pub(crate) struct MessageBuffers {
     output: Vec<u8>,
     part: Part,
     chunks: Option<Chunks>,
+    max_trailers: usize,
 }
 
-/// What is read at a time, in bytes. A line of a body's framing has to fit into it.
-pub(crate) const INPUT: usize = 128 << 10;
-/// What is written at a time, in bytes. A longer header field gets as much as it needs.
+/// What is read at a time, in bytes.
+const INPUT: usize = 128 << 10;
+/// What is written at a time, in bytes. A longer head gets as much as it needs.
 const OUTPUT: usize = 64 << 10;
 /// The least room in which ureq prepares a piece of the request's body, in bytes.
 const SCRATCH: usize = 16 << 10;
 
 impl MessageBuffers {
-    /// Empties them and makes them fit for a request whose head has no line longer than this.
-    pub(crate) fn prepare(&mut self, longest_line: usize) {
+    /// Empties them and makes them fit for a request of whose head ureq writes this much, in one go,
+    /// and a response with so many trailer fields at most.
+    pub(crate) fn prepare(&mut self, draft: usize, max_trailers: usize) {
         self.consumed = 0;
         self.filled = 0;
         self.progress = false;
         self.part = Part::Head;
         self.chunks = None;
+        self.max_trailers = max_trailers;
         resize(&mut self.input, INPUT);
-        resize(&mut self.output, OUTPUT.max(longest_line));
+        resize(&mut self.output, OUTPUT.max(draft));
     }
 
     /// Says what is read from now on.
     pub(crate) fn turn_to(&mut self, part: Part) {
-        if self.part != part {
-            self.part = part;
-            self.chunks = (part == Part::Chunks).then(Chunks::default);
+        if self.part == part {
+            return;
         }
+        self.part = part;
+        if part == Part::Chunks {
+            self.chunks = Some(Chunks::new(self.max_trailers));
+            // Some of the body has come along with the head.
+            let count = std::mem::replace(&mut self.filled, self.consumed) - self.consumed;
+            self.input_appended(count);
+        }
+    }
+
+    /// Takes what is about to be written out, to be [put back](Self::put_back).
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.output)
+    }
+
+    pub(crate) fn put_back(&mut self, output: Vec<u8>) {
+        self.output = output;
     }
 
     /// What has been found out about a chunked body by now.
@@ -108,16 +126,16 @@ impl Buffers for MessageBuffers {
     }
 
     fn input_appended(&mut self, amount: usize) {
-        self.filled = self.input.len().min(self.filled + amount);
+        let end = self.input.len().min(self.filled + amount);
+        self.filled = match &mut self.chunks {
+            Some(chunks) => self.filled + chunks.take_in(&mut self.input[self.filled..end]),
+            None => end,
+        };
     }
 
     fn input_consume(&mut self, amount: usize) {
         self.progress = amount > 0;
-        let end = self.filled.min(self.consumed + amount);
-        if let Some(chunks) = &mut self.chunks {
-            chunks.follow(&self.input[self.consumed..end]);
-        }
-        self.consumed = end;
+        self.consumed = self.filled.min(self.consumed + amount);
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {

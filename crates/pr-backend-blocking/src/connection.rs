@@ -10,11 +10,7 @@ use pr_connect::Forwarding;
 use pr_core::ConnectionInfo;
 use socket2::SockRef;
 
-use crate::{
-    pool::Generation,
-    socket::{Shared, is_delay},
-    stream::Stream,
-};
+use crate::{pool::Generation, socket::Shared, stream::Stream};
 
 /// A connection, whether it is carrying an exchange or waits for its next one.
 pub(crate) struct Connection {
@@ -80,54 +76,53 @@ impl Connection {
 
     /// Writes all of it.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Unsent> {
-        self.write_all(bytes, |_| true)
+        self.write_all(bytes)
     }
 
-    /// Writes all of it, unless the peer takes nothing for a while and `go_on` says no.
-    pub(crate) fn send_while(
-        &mut self,
-        bytes: &[u8],
-        go_on: impl FnMut(&mut Self) -> bool,
-    ) -> Result<(), Unsent> {
+    /// Writes all of it, unless the peer takes nothing for a while, which is a
+    /// [delay](crate::socket::is_delay). From then on, every write is impatient.
+    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> Result<(), Unsent> {
         if !self.writes_impatiently {
             let limited = self.settings().set_write_timeout(Some(PATIENCE));
             limited.map_err(|cause| Unsent {
                 cause,
+                written: 0,
                 in_part: false,
             })?;
             self.writes_impatiently = true;
         }
-        self.write_all(bytes, go_on)
+        self.write_all(bytes)
     }
 
-    fn write_all(
-        &mut self,
-        mut bytes: &[u8],
-        mut go_on: impl FnMut(&mut Self) -> bool,
-    ) -> Result<(), Unsent> {
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Unsent> {
         let mut in_part = false;
+        let mut written = 0;
         // What was written before, such as a handshake, does not count.
         self.stream.socket_mut().take_has_written();
         loop {
-            let is_last = bytes.is_empty();
+            let left = &bytes[written..];
+            let is_last = left.is_empty();
             let outcome = if is_last {
                 self.stream.flush().map(|()| 0)
             } else {
-                self.stream.write(bytes)
+                self.stream.write(left)
             };
             in_part |= self.stream.socket_mut().take_has_written();
             let cause = match outcome {
                 Ok(_) if is_last => return Ok(()),
                 Ok(0) => io::ErrorKind::WriteZero.into(),
-                Ok(written) => {
-                    bytes = &bytes[written..];
+                Ok(count) => {
+                    written += count;
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if is_delay(&error) && go_on(self) => continue,
                 Err(error) => error,
             };
-            return Err(Unsent { cause, in_part });
+            return Err(Unsent {
+                cause,
+                written,
+                in_part,
+            });
         }
     }
 
@@ -155,68 +150,44 @@ impl Connection {
         outcome
     }
 
-    /// The beginning of what the peer has sent and nobody has read yet. This does not wait.
-    pub(crate) fn overhear(&mut self) -> io::Result<Overheard> {
+    /// Reads what has arrived. Nothing is a [delay](crate::socket::is_delay); this does not wait for more.
+    pub(crate) fn receive_arrived(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.settings().set_nonblocking(true)?;
-        let mut heard = Overheard::default();
-        let outcome = self.stream.peek(&mut heard.bytes);
+        let outcome = self.receive(into, None);
         self.settings().set_nonblocking(false)?;
-        match outcome {
-            Ok(length) => heard.length = length,
-            Err(error) if is_delay(&error) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(heard)
+        outcome
+    }
+
+    /// Whether nothing has arrived, as far as one look can tell.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        self.stream.holds_nothing() && self.stream.socket().is_silent()
     }
 
     /// Whether a connection that has rested is still there: open, and with nothing to say. A peer
     /// that speaks without being asked is about to leave, or is not speaking HTTP. What belongs to
     /// TLS alone, such as session tickets, is no speech.
     pub(crate) fn is_usable(&mut self) -> bool {
-        if self.stream.holds_nothing() && self.stream.socket().is_silent() {
+        if self.is_silent() {
             return true;
         }
-        let nothing = |outcome: io::Result<usize>| outcome.is_err_and(|error| is_delay(&error));
-        self.is_tls()
-            && self.settings().set_nonblocking(true).is_ok()
-            && nothing(self.stream.peek(&mut [0]))
-            && self.settings().set_nonblocking(false).is_ok()
+        let Stream::Tls(tls) = &mut self.stream else {
+            return false;
+        };
+        let Ok(()) = tls.socket().settings().set_nonblocking(true) else {
+            return false;
+        };
+        let is_silent = tls.is_silent();
+        is_silent && tls.socket().settings().set_nonblocking(false).is_ok()
     }
 }
 
 /// A write that failed.
 pub(crate) struct Unsent {
     pub(crate) cause: io::Error,
+    /// How much of it was taken, by the socket or by a TLS session, which sends it later.
+    pub(crate) written: usize,
     /// Whether some of it went out.
     pub(crate) in_part: bool,
-}
-
-/// The beginning of what a peer has said.
-#[derive(Default)]
-pub(crate) struct Overheard {
-    bytes: [u8; 12],
-    length: usize,
-}
-
-impl Overheard {
-    /// The status of the response that begins here, if enough of it is there to say. What is no
-    /// response of HTTP/1 counts as one that refuses everything.
-    pub(crate) fn status(&self) -> Option<u16> {
-        const NOT_HTTP: u16 = 999;
-        let heard = &self.bytes[..self.length];
-        let beginning = b"HTTP/1.";
-        let common = heard.len().min(beginning.len());
-        if heard[..common] != beginning[..common] {
-            return Some(NOT_HTTP);
-        }
-        let digits = heard.get(9..12)?;
-        let digits = std::str::from_utf8(digits).ok();
-        Some(
-            digits
-                .and_then(|digits| digits.parse().ok())
-                .unwrap_or(NOT_HTTP),
-        )
-    }
 }
 
 impl fmt::Debug for Connection {
@@ -226,29 +197,5 @@ impl fmt::Debug for Connection {
             .field("forwarding", &self.forwarding)
             .field("tls", &self.is_tls())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status(heard: &[u8]) -> Option<u16> {
-        let mut overheard = Overheard {
-            length: heard.len(),
-            ..Overheard::default()
-        };
-        overheard.bytes[..heard.len()].copy_from_slice(heard);
-        overheard.status()
-    }
-
-    #[test]
-    fn a_status_is_known_when_all_of_it_has_come() {
-        assert_eq!(status(b""), None);
-        assert_eq!(status(b"HTTP/1.1 41"), None);
-        assert_eq!(status(b"HTTP/1.1 413"), Some(413));
-        assert_eq!(status(b"HTTP/1.0 200"), Some(200));
-        assert_eq!(status(b"220 "), Some(999));
-        assert_eq!(status(b"HTTP/1.1 x13"), Some(999));
     }
 }

@@ -7,7 +7,9 @@ use std::{
 
 use pr_core::ConnectionKey;
 
-use crate::{buffers::MessageBuffers, connection::Connection, exchange::Exchange};
+use crate::{
+    buffers::MessageBuffers, connection::Connection, exchange::Exchange, outgoing::Withheld,
+};
 
 /// What lies between a thread and the ureq agents that it makes.
 ///
@@ -17,6 +19,14 @@ use crate::{buffers::MessageBuffers, connection::Connection, exchange::Exchange}
 pub(crate) struct Desk {
     order: Mutex<Option<Order>>,
     buffers: Mutex<MessageBuffers>,
+    /// A connection whose response is not known yet to be one.
+    parked: Mutex<Option<Parked>>,
+}
+
+/// A connection that may rest, and what it may carry then.
+pub(crate) struct Parked {
+    pub(crate) connection: Connection,
+    pub(crate) key: ConnectionKey,
 }
 
 /// An exchange and the connection that is to carry it.
@@ -24,12 +34,16 @@ pub(crate) struct Order {
     pub(crate) connection: Connection,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) key: ConnectionKey,
+    /// What goes into the request besides what ureq says.
+    pub(crate) withheld: Withheld,
 }
 
 impl Desk {
-    /// Lays out what the next exchange needs. `longest_line` is that of its request's head.
-    pub(crate) fn prepare(&self, order: Order, longest_line: usize) {
-        lock(&self.buffers).prepare(longest_line);
+    /// Lays out what the next exchange needs. `draft` is the length of what ureq
+    /// writes of its request's head, and
+    /// `max_trailers` how many trailer fields its response may have.
+    pub(crate) fn prepare(&self, order: Order, draft: usize, max_trailers: usize) {
+        lock(&self.buffers).prepare(draft, max_trailers);
         *lock(&self.order) = Some(order);
     }
 
@@ -40,6 +54,15 @@ impl Desk {
 
     pub(crate) fn take_buffers(&self) -> MessageBuffers {
         std::mem::take(&mut lock(&self.buffers))
+    }
+
+    /// Leaves a connection until its response's head has been looked at.
+    pub(crate) fn park(&self, parked: Parked) {
+        *lock(&self.parked) = Some(parked);
+    }
+
+    pub(crate) fn take_parked(&self) -> Option<Parked> {
+        lock(&self.parked).take()
     }
 
     pub(crate) fn give_back(&self, buffers: MessageBuffers) {

@@ -42,7 +42,7 @@ impl Dialer {
     pub(crate) fn new(config: &TransportConfig) -> Result<Self, BackendError> {
         Ok(Self {
             connector: Connector::new(config)?,
-            max_look_ups: config.max_threads,
+            max_look_ups: max_look_ups(config.max_threads),
             runtime: Mutex::new(State::Unused),
         })
     }
@@ -128,6 +128,12 @@ impl fmt::Debug for Dialer {
     }
 }
 
+/// How many names may be looked up at a time by so many threads. What nobody waits for any more keeps
+/// its slot until the system's resolver answers, so a few names that are dead must not take them all.
+fn max_look_ups(max_threads: usize) -> usize {
+    max_threads.saturating_mul(4).max(512)
+}
+
 /// A runtime that may be dropped anywhere, a task of another one included, and waits for nothing
 /// then: a look-up that hangs ends by itself.
 struct DialRuntime(Option<Runtime>);
@@ -157,6 +163,35 @@ impl Drop for DialRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn look_ups_that_nobody_waits_for_leave_room_for_others() {
+        for max_threads in [1, 200] {
+            let runtime = DialRuntime::start(max_look_ups(max_threads)).unwrap();
+            let pool = runtime.0.as_ref().unwrap();
+            let (release, dead) = mpsc::channel::<()>();
+            let dead = Arc::new(Mutex::new(dead));
+            // Threads that wait, as the system's resolver does for a server that is gone.
+            for _ in 0..max_threads * 2 {
+                let dead = Arc::clone(&dead);
+                pool.spawn_blocking(move || dead.lock().unwrap().recv());
+            }
+            let answered = runtime.block_on(async {
+                let look_up = pool.spawn_blocking(|| 7);
+                let bound = std::time::Duration::from_secs(20);
+                Ok(tokio::time::timeout(bound, look_up).await)
+            });
+            drop(release);
+            assert!(matches!(answered, Ok(Ok(Ok(7)))), "{max_threads}");
         }
     }
 }

@@ -31,8 +31,6 @@ pub(crate) struct Download {
     /// How many bytes are still to come, if the head said so.
     left: Option<u64>,
     is_chunked: bool,
-    /// How many trailer fields there may be.
-    max_trailers: usize,
 }
 
 /// What a read has brought.
@@ -49,18 +47,12 @@ const PIECE: usize = 128 << 10;
 const WAITING: usize = 2;
 
 impl Download {
-    pub(crate) fn new(
-        body: ureq::Body,
-        is_chunked: bool,
-        max_trailers: usize,
-        exchange: Arc<Exchange>,
-    ) -> Self {
+    pub(crate) fn new(body: ureq::Body, is_chunked: bool, exchange: Arc<Exchange>) -> Self {
         Self {
             left: body.content_length(),
             reader: body.into_reader(),
             exchange,
             is_chunked,
-            max_trailers,
         }
     }
 
@@ -107,11 +99,17 @@ impl Download {
             }
         };
         let piece = Bytes::copy_from_slice(&scratch[..filled]);
-        Ok(if ended {
-            Piece::Last(piece, self.trailers()?)
-        } else {
-            Piece::More(piece)
-        })
+        if !ended {
+            return Ok(Piece::More(piece));
+        }
+        if self.exchange.was_cut() {
+            if piece.is_empty() {
+                return Err(error::half_sent(&self.exchange));
+            }
+            // ureq says again that the body has ended when it is asked for more.
+            return Ok(Piece::More(piece));
+        }
+        Ok(Piece::Last(piece, self.trailers()?))
     }
 
     /// What has come after the last chunk. A chunked body ends before its connection does: ureq is
@@ -121,10 +119,7 @@ impl Download {
             let cause = std::io::ErrorKind::UnexpectedEof.into();
             return Err(error::of_body(cause, &self.exchange));
         }
-        match self.exchange.trailers() {
-            Some(trailers) => trailers.parse(self.max_trailers),
-            None => Ok(None),
-        }
+        Ok(self.exchange.take_trailers())
     }
 
     /// Reads on and hands over, at the consumer's pace, until the end or until nobody wants more.

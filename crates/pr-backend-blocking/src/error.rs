@@ -6,7 +6,6 @@ use pr_core::{BackendError, BoxError, Delivery, ErrorKind};
 use pr_tls::handshake_error;
 
 use crate::{
-    buffers::INPUT,
     exchange::{Exchange, Stop},
     informational::MOST_FIELDS,
 };
@@ -33,19 +32,10 @@ pub(crate) fn of_ureq(error: ureq::Error, moment: Moment, exchange: &Exchange) -
         ureq::Error::BodyStalled => {
             return lost(io::ErrorKind::UnexpectedEof.into(), moment, exchange);
         }
-        ureq::Error::LargeResponseHeader(_, limit) => match moment {
-            Moment::Head => BackendError::new(
-                ErrorKind::Limit,
-                format!("the response's head is longer than {limit} bytes"),
-            ),
-            Moment::Body => BackendError::new(
-                ErrorKind::Limit,
-                format!(
-                    "a line of the chunked body is longer than {} KiB",
-                    INPUT >> 10
-                ),
-            ),
-        },
+        ureq::Error::LargeResponseHeader(_, limit) => BackendError::new(
+            ErrorKind::Limit,
+            format!("the response's head is longer than {limit} bytes"),
+        ),
         // The only one of ureq-proto's errors that is a limit; its type has no name here.
         ureq::Error::Protocol(cause) if format!("{cause:?}") == "HttpParseTooManyHeaders" => {
             return too_many_fields(MOST_FIELDS);

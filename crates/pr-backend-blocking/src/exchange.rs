@@ -12,12 +12,10 @@ use std::{
 };
 
 use futures::{executor::block_on, future::poll_fn, task::AtomicWaker};
+use http::HeaderMap;
 use pr_core::{ConnectionInfo, Delivery, DialTimings, Progress, Stage};
 
-use crate::{
-    chunks::Trailers,
-    socket::{self, Shared},
-};
+use crate::socket::{self, Shared};
 
 /// One exchange, seen from both sides.
 ///
@@ -35,7 +33,8 @@ pub(crate) struct Exchange {
     must_not_wait: AtomicBool,
     peer_ended: AtomicBool,
     part: AtomicU8,
-    trailers: OnceLock<Trailers>,
+    trailers: Mutex<Option<Box<HeaderMap>>>,
+    was_cut: AtomicBool,
 }
 
 /// Which part of the response is read.
@@ -78,7 +77,8 @@ impl Exchange {
             must_not_wait: AtomicBool::new(false),
             peer_ended: AtomicBool::new(false),
             part: AtomicU8::new(Part::Head as u8),
-            trailers: OnceLock::new(),
+            trailers: Mutex::default(),
+            was_cut: AtomicBool::new(false),
         }
     }
 
@@ -235,14 +235,27 @@ impl Exchange {
         self.part.store(part as u8, Ordering::Relaxed);
     }
 
-    /// What has followed the last chunk; the default if nothing has, or before it.
-    pub(crate) fn trailers(&self) -> Option<&Trailers> {
-        self.trailers.get()
+    /// What has followed the last chunk; `None` if nothing has, or before it.
+    pub(crate) fn take_trailers(&self) -> Option<Box<HeaderMap>> {
+        self.trailers().take()
     }
 
-    pub(crate) fn found_trailers(&self, trailers: Trailers) {
-        // A body ends once.
-        let _ = self.trailers.set(trailers);
+    pub(crate) fn found_trailers(&self, trailers: Box<HeaderMap>) {
+        *self.trailers() = Some(trailers);
+    }
+
+    /// Whether the peer has answered as if it had the whole request, which it does not.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_cut(&self) {
+        self.was_cut.store(true, Ordering::Relaxed);
+    }
+
+    fn trailers(&self) -> MutexGuard<'_, Option<Box<HeaderMap>>> {
+        // A whole value is put in or taken out, so a poisoned one is as good as any.
+        self.trailers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hold(&self) -> MutexGuard<'_, Hold> {

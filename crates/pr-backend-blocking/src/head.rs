@@ -27,6 +27,15 @@ impl Limits {
     }
 }
 
+/// Whether a peer that answers so has no use for what it has not read of the request: it answers
+/// with an error, or closes the connection (RFC 9110, section 7.5; RFC 9112, section 9.3).
+pub(crate) fn is_enough(status: StatusCode, headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter();
+    let mut options = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    status.as_u16() >= 400
+        || options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
 /// Refuses a head with too many fields, with kind [`Limit`](ErrorKind::Limit), and one whose meaning
 /// is in doubt, with kind [`Protocol`](ErrorKind::Protocol).
 pub(crate) fn check(

@@ -29,22 +29,59 @@ pub(crate) const MOST_FIELDS: usize = 128;
 ///
 /// A peer that switches protocols (101) is left to ureq.
 pub(crate) fn beginning(of: &[u8]) -> Beginning {
+    // Empty lines before a head are passed over (RFC 9112, section 2.2), by ureq too.
+    let blank = of.iter().take_while(|&&byte| is_line_end(byte)).count();
     // All that is looked at of most responses.
-    if of.get(9) != Some(&b'1') || of.get(9..12) == Some(b"101") {
+    let status = of.get(blank + STATUS..);
+    if !status.is_some_and(|status| status.starts_with(b"1") && !status.starts_with(b"101")) {
         return Beginning::Other;
     }
     let mut fields = [EMPTY_HEADER; MOST_FIELDS];
     let mut response = Response::new(&mut fields);
     match response.parse(of) {
         Ok(Status::Partial) => Beginning::Unfinished,
-        Ok(Status::Complete(length)) => Beginning::Informational {
-            status: response.code.unwrap_or_default(),
-            fields: response.headers.len(),
-            length,
+        Ok(Status::Complete(length)) => match response.code {
+            Some(status @ (100 | 102..=199)) => Beginning::Informational {
+                status,
+                fields: response.headers.len(),
+                length,
+            },
+            _ => Beginning::Other,
         },
         Err(_) => Beginning::Other,
     }
 }
+
+/// What can be said of a final response by its status alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The request is refused, or the peer does not speak HTTP/1.
+    Refused,
+    /// It is an answer like any other.
+    Answered,
+}
+
+/// Looks at the beginning of what is no informational response; `None` if too little has come.
+pub(crate) fn verdict(of: &[u8]) -> Option<Verdict> {
+    const VERSION: &[u8] = b"HTTP/1.";
+    let blank = of.iter().take_while(|&&byte| is_line_end(byte)).count();
+    let of = &of[blank..];
+    let common = of.len().min(VERSION.len());
+    if of[..common] != VERSION[..common] {
+        return Some(Verdict::Refused);
+    }
+    Some(match of.get(STATUS..STATUS + 3)? {
+        [b'1'..=b'3', _, _] => Verdict::Answered,
+        _ => Verdict::Refused,
+    })
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+/// Where the status stands (RFC 9112, section 4: `HTTP/1.1 200 OK`).
+const STATUS: usize = 9;
 
 #[cfg(test)]
 mod tests {
@@ -67,12 +104,42 @@ mod tests {
             length: hints.len(),
         };
         assert_eq!(beginning(format!("{hints}HTTP/1.1 2").as_bytes()), whole);
+        // Empty lines in front of it belong to it.
+        for blank in ["\r\n", "\n", "\r\n\n\r\n"] {
+            let whole = Beginning::Informational {
+                status: 103,
+                fields: 1,
+                length: blank.len() + hints.len(),
+            };
+            assert_eq!(beginning(format!("{blank}{hints}HTTP").as_bytes()), whole);
+        }
         for other in [
             "HTTP/1.1 200 OK\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "\nHTTP/1.1 101 Switching\r\n\r\n",
+            "\r\n",
             "HTTP/1.1 101 Switching",
             "SSH-2.0-O1",
         ] {
             assert_eq!(beginning(other.as_bytes()), Beginning::Other, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_known_when_all_of_it_has_come() {
+        for (of, expected) in [
+            ("", None),
+            ("\r\n", None),
+            ("HTTP/1.1 41", None),
+            ("HTTP/1.1 413", Some(Verdict::Refused)),
+            ("\r\nHTTP/1.0 500", Some(Verdict::Refused)),
+            ("HTTP/1.0 200", Some(Verdict::Answered)),
+            ("HTTP/1.1 303 See", Some(Verdict::Answered)),
+            ("HTTP/1.1 101 S", Some(Verdict::Answered)),
+            ("220 ", Some(Verdict::Refused)),
+            ("HTTP/1.1 x13", Some(Verdict::Refused)),
+        ] {
+            assert_eq!(verdict(of.as_bytes()), expected, "{of:?}");
         }
     }
 }

@@ -28,9 +28,18 @@
 //!   the thread blocks on that in a runtime which all threads share. What it gets is a blocking
 //!   socket and the TLS sessions over it, with which the runtime has nothing to do any more.
 //! - ureq writes and reads HTTP/1.1 over it; its redirects, cookies, decoding, proxies, TLS and pool
-//!   are not used. What it does not do is done underneath, where every byte goes through: targets in
-//!   absolute form, informational responses, trailers.
+//!   are not used. What it does not do is done underneath, where every byte goes through: targets
+//!   and most header fields, informational responses, trailers.
 //! - Whoever drops a future or a body shuts down the socket that the thread is using.
+//!
+//! # Logs
+//!
+//! ureq writes what it sends and receives to the log at level TRACE. A request's target and header
+//! fields are kept from it, so that they are in no log. Responses, with their cookies and their
+//! bodies, and request bodies of unknown length are in such a log: where they must not be, keep the
+//! log's target `ureq_proto` at DEBUG.
+//!
+//! # Features of ureq
 //!
 //! A crate that is built into the same program may turn on features of ureq. What ureq then decodes
 //! (`gzip`, `brotli`) arrives decoded and without the header fields that say otherwise. Its `charset`
@@ -46,11 +55,12 @@ mod dial;
 mod download;
 mod error;
 mod exchange;
-mod forward;
 mod head;
 mod informational;
 mod life;
+mod outgoing;
 mod pool;
+mod sending;
 mod socket;
 mod spare;
 mod stream;

@@ -14,8 +14,6 @@ pub(crate) type Shared = Arc<pr_connect::Socket>;
 pub(crate) struct Socket {
     shared: Shared,
     has_written: bool,
-    /// What has been looked at and is still to be read. Only TCP has a call for that.
-    ahead: Vec<u8>,
 }
 
 /// The same call on whichever socket it is.
@@ -39,7 +37,6 @@ impl Socket {
         Self {
             shared: Arc::new(socket),
             has_written: false,
-            ahead: Vec::new(),
         }
     }
 
@@ -54,26 +51,7 @@ impl Socket {
     /// Whether the peer has neither said anything that has not been read, nor left. This takes one
     /// system call where the system has a way to say "do not wait" for just that one.
     pub(crate) fn is_silent(&self) -> bool {
-        self.ahead.is_empty() && look(&self.shared).is_err_and(|error| is_delay(&error))
-    }
-
-    /// Reads the beginning of what has come and has not been read, and leaves it to be read. The
-    /// socket must not block.
-    pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let known = self.ahead.len().min(into.len());
-        let (beginning, rest) = into.split_at_mut(known);
-        beginning.copy_from_slice(&self.ahead[..known]);
-        if rest.is_empty() {
-            return Ok(known);
-        }
-        match each!(&*self.shared, socket => (&mut &*socket).read(rest)) {
-            Ok(more) => {
-                self.ahead.extend_from_slice(&rest[..more]);
-                Ok(known + more)
-            }
-            Err(error) if known > 0 && is_delay(&error) => Ok(known),
-            Err(error) => Err(error),
-        }
+        look(&self.shared).is_err_and(|error| is_delay(&error))
     }
 
     /// Whether anything has been written since this was asked last.
@@ -84,13 +62,7 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.ahead.is_empty() {
-            return each!(&*self.shared, socket => (&mut &*socket).read(into));
-        }
-        let count = self.ahead.len().min(into.len());
-        into[..count].copy_from_slice(&self.ahead[..count]);
-        self.ahead.drain(..count);
-        Ok(count)
+        each!(&*self.shared, socket => (&mut &*socket).read(into))
     }
 }
 

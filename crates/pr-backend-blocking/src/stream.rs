@@ -43,15 +43,6 @@ impl Stream {
             Self::Tls(stream) => stream.holds_nothing(),
         }
     }
-
-    /// Reads the beginning of what has come and has not been read, and leaves it to be read. The
-    /// socket must not block.
-    pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(socket) => socket.peek(into),
-            Self::Tls(stream) => stream.peek(into),
-        }
-    }
 }
 
 impl Read for Stream {

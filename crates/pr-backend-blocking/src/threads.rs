@@ -170,8 +170,10 @@ impl Threads {
     /// Closes the connections that are idle, and those in use when their exchanges have ended, and
     /// forgets where names lead.
     pub(crate) fn reset_connections(&self) {
-        self.routes.pool.reset();
+        // First the names: what is dialed after the pool's reset counts as new, and must not have
+        // gone by an old one.
         self.routes.dialer.forget_names();
+        self.routes.pool.reset();
     }
 
     /// Waits for the end of every thread and every task. To be called after

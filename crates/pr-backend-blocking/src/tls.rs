@@ -4,7 +4,10 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use rustls::ClientConnection;
 
-use crate::stream::Stream;
+use crate::{
+    socket::{Socket, is_delay},
+    stream::Stream,
+};
 
 /// A TLS connection whose handshake is done.
 ///
@@ -19,6 +22,10 @@ pub(crate) struct TlsStream {
 impl TlsStream {
     pub(crate) fn new(session: ClientConnection, below: Stream) -> Self {
         Self { session, below }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        self.below.socket()
     }
 
     pub(crate) fn below(&self) -> &Stream {
@@ -36,18 +43,16 @@ impl TlsStream {
             && self.below.holds_nothing()
     }
 
-    /// Reads what the reader may see and the peer has not been asked for yet, up to the length of
-    /// `into`, and leaves it there. The socket must not block.
-    pub(crate) fn peek(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    /// Whether nothing has come that is for the reader, and the session has not ended. What belongs to
+    /// TLS alone is taken in on the way. The socket must not block.
+    pub(crate) fn is_silent(&mut self) -> bool {
         loop {
             match self.session.reader().fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.fetch()?,
-                Err(error) => return Err(error),
-                Ok(held) => {
-                    let length = held.len().min(into.len());
-                    into[..length].copy_from_slice(&held[..length]);
-                    return Ok(length);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                _ => return false,
+            }
+            if let Err(error) = self.fetch() {
+                return is_delay(&error);
             }
         }
     }

@@ -2,19 +2,19 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use pr_core::{BackendError, ConnectionKey, Delivery, Stage};
+use pr_core::{BackendError, ConnectionKey, Stage};
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 use crate::{
     buffers::MessageBuffers,
-    chunks,
-    connection::{Connection, Unsent},
+    chunks::Chunks,
+    connection::Connection,
     connector::Routes,
-    desk::{Desk, Order},
+    desk::{Desk, Order, Parked},
     error,
     exchange::{Exchange, Part},
-    forward,
     informational::{self, Beginning, CONTINUE},
+    outgoing::Withheld,
     socket::is_delay,
 };
 
@@ -22,27 +22,27 @@ use crate::{
 ///
 /// ureq drops it when the exchange is over. If ureq has asked before whether it is
 /// [open](Transport::is_open), which it does of a connection that it would keep, the connection
-/// goes to our own pool; otherwise it is closed.
+/// goes to our own pool, by way of the thread's desk if nobody has looked at the response's head
+/// yet; otherwise it is closed.
 pub(crate) struct Carrier {
     // Present until the drop.
-    connection: Option<Connection>,
-    buffers: MessageBuffers,
-    exchange: Arc<Exchange>,
-    key: ConnectionKey,
+    pub(crate) connection: Option<Connection>,
+    pub(crate) buffers: MessageBuffers,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) key: ConnectionKey,
+    pub(crate) withheld: Withheld,
     may_rest: bool,
-    /// Whether something came while ureq waited for "100 Continue". If it was anything else, ureq
-    /// waits for more although it has what it needs.
-    heard_while_expecting: bool,
+    /// Whether something has come that ureq has not seen: while it waited for "100 Continue", if it
+    /// was anything else, or while it sent the body. ureq waits for more then although it has what
+    /// it needs.
+    pub(crate) has_unseen: bool,
     /// How many informational responses have come.
     informational: usize,
     /// How many times something has been sent: first the head, then the content piece by piece.
-    parts_sent: usize,
+    pub(crate) parts_sent: usize,
     desk: Arc<Desk>,
-    routes: Arc<Routes>,
+    pub(crate) routes: Arc<Routes>,
 }
-
-/// Content that certainly fits into the buffer of a socket, in bytes.
-const LITTLE: usize = 4 << 10;
 
 impl Carrier {
     pub(crate) fn new(order: Order, desk: &Arc<Desk>, routes: &Arc<Routes>) -> Self {
@@ -51,8 +51,9 @@ impl Carrier {
             buffers: desk.take_buffers(),
             exchange: order.exchange,
             key: order.key,
+            withheld: order.withheld,
             may_rest: false,
-            heard_while_expecting: false,
+            has_unseen: false,
             informational: 0,
             parts_sent: 0,
             desk: Arc::clone(desk),
@@ -72,26 +73,13 @@ impl Carrier {
         // Only the wait for "100 Continue" has a limit; see the agent's settings.
         let limit = (!timeout.after.is_not_happening())
             .then(|| (*timeout.after).max(Duration::from_millis(1)));
-        // What came then and was not what it waited for, ureq has yet to read.
-        let mut is_new = limit.is_none() && std::mem::take(&mut self.heard_while_expecting);
+        let mut is_new = limit.is_none() && std::mem::take(&mut self.has_unseen);
         loop {
             if is_new && !self.buffers.input().is_empty() {
-                match informational::beginning(self.buffers.input()) {
-                    Beginning::Other => return Ok(true),
-                    Beginning::Unfinished => {}
-                    Beginning::Informational {
-                        status,
-                        fields,
-                        length,
-                    } => {
-                        self.count_informational(fields)?;
-                        if status == 100 && limit.is_some() {
-                            self.buffers.replace(length, CONTINUE);
-                            return Ok(true);
-                        }
-                        self.buffers.input_consume(length);
-                        continue;
-                    }
+                match self.pass_informational(limit.is_some())? {
+                    Passed::None => return Ok(true),
+                    Passed::Unfinished => {}
+                    Passed::One => continue,
                 }
             }
             let most = self.routes.limits.head;
@@ -101,6 +89,10 @@ impl Carrier {
             }
             let connection = self.connection.as_mut().ok_or_else(gone)?;
             let count = match receive(connection, free, limit, &self.exchange) {
+                // ureq would look at what it has, again and again, until the time is up.
+                Ok(0) if limit.is_some() => {
+                    return Err(ours(io::ErrorKind::UnexpectedEof.into()));
+                }
                 Ok(0) => return Ok(false),
                 Ok(count) => count,
                 Err(error) if limit.is_some() && is_delay(&error) => {
@@ -110,7 +102,28 @@ impl Carrier {
             };
             self.buffers.input_appended(count);
             is_new = true;
-            self.heard_while_expecting = limit.is_some();
+            self.has_unseen = limit.is_some();
+        }
+    }
+
+    /// Keeps an informational response from ureq, unless it is the one that is `expected`.
+    pub(crate) fn pass_informational(&mut self, expected: bool) -> Result<Passed, ureq::Error> {
+        match informational::beginning(self.buffers.input()) {
+            Beginning::Other => Ok(Passed::None),
+            Beginning::Unfinished => Ok(Passed::Unfinished),
+            Beginning::Informational {
+                status,
+                fields,
+                length,
+            } => {
+                self.count_informational(fields)?;
+                if status == 100 && expected {
+                    self.buffers.replace(length, CONTINUE);
+                    return Ok(Passed::None);
+                }
+                self.buffers.input_consume(length);
+                Ok(Passed::One)
+            }
         }
     }
 
@@ -137,64 +150,46 @@ impl Transport for Carrier {
         if self.exchange.is_peer_deaf() {
             return Ok(());
         }
-        let connection = self.connection.as_mut().ok_or_else(gone)?;
-        let mut output = &self.buffers.output()[..amount];
-        let part = self.parts_sent;
-        self.parts_sent = part.saturating_add(1);
-        let forwarded;
-        if part == 0 && connection.forwarding().is_some() {
-            forwarded = forward::in_absolute_form(output, &self.key);
-            output = &forwarded;
-        }
-        self.exchange.reach(Stage::Sending);
-        // The head comes first. A little content after it fits into the socket's buffer.
-        let outcome = if part == 0 || part == 1 && amount <= LITTLE {
-            connection.send(output)
-        } else if part > 1 && is_refused(connection) {
-            self.exchange.set_peer_deaf();
-            Ok(())
-        } else {
-            connection.send_while(output, |connection| !is_refused(connection))
-        };
-        let Err(Unsent { cause, in_part }) = outcome else {
-            self.exchange.has_written();
-            return Ok(());
-        };
-        if in_part {
-            self.exchange.has_written();
-        }
-        let is_ours = self.exchange.stopped().is_some();
-        if is_ours || self.exchange.delivery() == Delivery::NotSent {
-            return Err(ours(cause));
-        }
-        // A peer that has read enough may answer, and close the connection, before it has it all.
-        // ureq does not look for an answer when a write has failed, so it is told that all is well;
-        // if there is none, reading will fail.
-        self.exchange.set_peer_deaf();
-        Ok(())
+        // Sending may have to listen, which goes by the buffers too.
+        let output = self.buffers.take_output();
+        let outcome = self.send(&output[..amount]);
+        self.buffers.put_back(output);
+        outcome
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let failure = self.buffers.chunks().as_mut();
+        if let Some(failure) = failure.and_then(Chunks::take_failure) {
+            return Err(refused(failure));
+        }
         if self.exchange.must_not_wait() {
             return Err(would_block());
         }
         if self.exchange.part() == Part::Head {
             return self.await_head(timeout);
         }
-        if let Some(chunks) = self.buffers.chunks()
-            && chunks.are_trailers_too_long()
-        {
-            return Err(refused(chunks::too_long()));
-        }
         let held = self.buffers.input().len();
-        let free = self.buffers.input_append_buf();
-        if free.is_empty() {
-            return Err(ureq::Error::LargeResponseHeader(held, held));
+        loop {
+            let free = self.buffers.input_append_buf();
+            if free.is_empty() {
+                // ureq leaves nothing in so large a buffer that it can read.
+                return Err(ureq::Error::BodyStalled);
+            }
+            let connection = self.connection.as_mut().ok_or_else(gone)?;
+            let count = receive(connection, free, None, &self.exchange).map_err(ours)?;
+            if count == 0 {
+                return Ok(false);
+            }
+            self.buffers.input_appended(count);
+            // Where nothing is left of what has come, ureq would take that for the end.
+            if self.buffers.input().len() > held {
+                return Ok(true);
+            }
+            let failure = self.buffers.chunks().as_mut();
+            if let Some(failure) = failure.and_then(Chunks::take_failure) {
+                return Err(refused(failure));
+            }
         }
-        let connection = self.connection.as_mut().ok_or_else(gone)?;
-        let count = receive(connection, free, None, &self.exchange).map_err(ours)?;
-        self.buffers.input_appended(count);
-        Ok(count > 0)
     }
 
     fn is_open(&mut self) -> bool {
@@ -226,19 +221,18 @@ fn receive(
     Ok(count)
 }
 
-/// Whether the peer has answered with an error, which is a reason to cease sending (RFC 9112,
-/// section 9.5). Any other answer may come from a peer that still listens. A connection that is
-/// broken counts: it has nothing more to wait for either.
-fn is_refused(connection: &mut Connection) -> bool {
-    connection.overhear().map_or(true, |heard| {
-        heard.status().is_some_and(|status| status >= 400)
-    })
+/// What became of an informational response.
+pub(crate) enum Passed {
+    /// There was none that ureq must not see.
+    None,
+    Unfinished,
+    One,
 }
 
 /// The failure of a connection, in a form in which ureq hands it on. An
 /// [`Error::Io`](ureq::Error::Io) would not do: in the middle of a body, ureq takes a reset for an
 /// end, so that a response that ends with the connection could be cut short unnoticed.
-fn ours(error: io::Error) -> ureq::Error {
+pub(crate) fn ours(error: io::Error) -> ureq::Error {
     ureq::Error::Other(Box::new(error))
 }
 
@@ -248,7 +242,7 @@ fn refused(error: BackendError) -> ureq::Error {
 }
 
 /// What a carrier without a connection says, which nobody has seen yet.
-fn gone() -> ureq::Error {
+pub(crate) fn gone() -> ureq::Error {
     ureq::Error::ConnectionFailed
 }
 
@@ -259,15 +253,23 @@ fn would_block() -> ureq::Error {
 
 impl Drop for Carrier {
     fn drop(&mut self) {
-        if let Some(chunks) = self.buffers.chunks().take() {
-            self.exchange.found_trailers(chunks.into_trailers());
+        let trailers = self.buffers.chunks().take().and_then(Chunks::into_trailers);
+        if let Some(trailers) = trailers {
+            self.exchange.found_trailers(trailers);
         }
         self.desk.give_back(std::mem::take(&mut self.buffers));
         let is_unharmed = self.exchange.release_socket();
-        if let Some(connection) = self.connection.take()
-            && self.may_rest
-            && is_unharmed
-        {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if !self.may_rest || !is_unharmed {
+            return;
+        }
+        if self.exchange.part() == Part::Head {
+            // ureq is content with a response that may yet be refused.
+            let key = self.key.clone();
+            self.desk.park(Parked { connection, key });
+        } else {
             self.routes.pool.put(&self.key, connection);
         }
     }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures::stream;
 use http::{HeaderMap, HeaderValue, Method, header};
 use pr_core::{
-    BackendError, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, OutgoingBody, Stage,
+    BackendError, Delivery, ErrorKind, ExchangeRequest, ExchangeResponse, Frame, IncomingBody,
+    OutgoingBody, Stage,
 };
 use tokio::{runtime::Handle, sync::oneshot};
 use ureq::{
@@ -20,11 +21,12 @@ use ureq::{
 
 use crate::{
     connector::{DeskConnector, NoResolver, Routes},
-    desk::{Desk, Order},
+    desk::{Desk, Order, Parked},
     download::{Download, Frames, Item, Piece, PieceSender},
     error::{self, Moment},
     exchange::Exchange,
     head::{self, Limits},
+    outgoing::{self, Withheld},
     upload::Upload,
 };
 
@@ -171,12 +173,18 @@ impl Worker {
         if let Some(forwarding) = connection.forwarding() {
             forwarding.authorize(head.headers_mut());
         }
+        let withheld = Withheld::take(&mut head).map_err(|cause| {
+            BackendError::new(ErrorKind::Input, "the request's target is not complete")
+                .with_source(cause)
+                .with_delivery(Delivery::NotSent)
+        })?;
         let order = Order {
             connection,
             exchange: Arc::clone(exchange),
             key: request.key,
+            withheld,
         };
-        self.desk.prepare(order, longest_line(&head));
+        self.desk.prepare(order, draft(&head), limits.fields);
 
         let agent = self.agent();
         let outcome = match body {
@@ -204,11 +212,15 @@ impl Worker {
         };
         // If ureq has refused the request, nobody has taken the connection.
         drop(self.desk.take_order());
+        let parked = self.desk.take_parked();
         let response = outcome.map_err(|error| error::of_ureq(error, Moment::Head, exchange))?;
         let (parts, body) = response.into_parts();
         head::check(parts.status, parts.version, &parts.headers, limits)?;
-        if exchange.is_peer_deaf() && parts.status.as_u16() < 400 {
-            return Err(error::half_sent(exchange));
+        if exchange.is_peer_deaf() && !head::is_enough(parts.status, &parts.headers) {
+            exchange.set_cut();
+        }
+        if let Some(Parked { connection, key }) = parked {
+            self.routes.pool.put(&key, connection);
         }
         let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
         exchange.begin_body(is_chunked);
@@ -218,7 +230,7 @@ impl Worker {
         response.connection = exchange.connection();
         Ok((
             response,
-            Download::new(body, is_chunked, limits.fields, Arc::clone(exchange)),
+            Download::new(body, is_chunked, Arc::clone(exchange)),
         ))
     }
 }
@@ -258,27 +270,11 @@ fn expects_content(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
-/// The length of the longest line of the request's head, which ureq writes in one go.
-fn longest_line(head: &Request<()>) -> usize {
-    /// Separators, the version, and the length of names that are added.
-    const MARGIN: usize = 64;
-    let target = head
-        .uri()
-        .path_and_query()
-        .map_or(1, |target| target.as_str().len());
-    let host = head
-        .uri()
-        .authority()
-        .map_or(0, |authority| authority.as_str().len());
-    let longest = |headers: &HeaderMap| {
-        headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .max()
-            .unwrap_or(0)
-    };
-    MARGIN
-        + longest(head.headers())
-            .max(host)
-            .max(head.method().as_str().len() + target)
+/// The length of what ureq writes of the request's head at most.
+fn draft(head: &Request<()>) -> usize {
+    /// Separators, the version, and the fields that are added.
+    const MARGIN: usize = 256;
+    let host = head.uri().authority();
+    let host = host.map_or(0, |authority| authority.as_str().len());
+    MARGIN + host + head.method().as_str().len() + outgoing::length(head.headers())
 }

@@ -1,6 +1,6 @@
 //! The way from a connection key to a connection, within the time that it may take.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use futures::TryFutureExt;
 use pr_core::{BackendError, ConnectionKey, DialTimings, Proxy, Scheme, TransportConfig};
@@ -11,8 +11,9 @@ use crate::{
     clock::Clock,
     dial::Dialer,
     error::Failure,
-    names::Names,
-    proxy::{Passage, Passed, Way},
+    names::{Found, Names},
+    proxy::{Passage, Passed, SocksPassage, Way},
+    race,
     secure::Secure,
     transport::Transport,
 };
@@ -21,10 +22,12 @@ use crate::{
 /// `https`.
 ///
 /// - **Names** are resolved by the settings' [`resolver`](TransportConfig::resolver) or the
-///   system's, once at a time for each, and remembered for a while.
+///   system's, once at a time for each, and remembered for a while, unless nobody was there.
 /// - **Addresses** of a host are all tried, IPv6 and IPv4 in turn, the next one when one has failed
 ///   or has not answered in 250 ms (Happy Eyeballs, RFC 8305). The settings'
-///   [`address_filter`](TransportConfig::address_filter) is asked about each right before.
+///   [`address_filter`](TransportConfig::address_filter) is asked about each right before. Through a
+///   `socks5` proxy, which resolves no names, they are tried one after another: when the proxy says
+///   that it cannot reach one, it is dialed again and asked for the next.
 /// - **Sockets** have `TCP_NODELAY` set, since a request waits for nothing that Nagle's algorithm
 ///   could gather. TCP keep-alive probes start after
 ///   [`tcp_keep_alive`](TransportConfig::tcp_keep_alive) of silence and come every 15 s, so that a
@@ -179,26 +182,31 @@ impl Inner {
             Hop::Origin => ("DNS", "TCP"),
             Hop::Proxy => ("DNS of the proxy", "TCP to the proxy"),
         };
-        let addresses = self.addresses((host, port), dns, clock, timings).await?;
-        let dialing = self.dialer.dial(addresses);
-        let tcp = clock.time(tcp, &mut timings.tcp, dialing).await?;
-        Ok(Transport::Tcp(tcp))
+        let found = self.find((host, port), dns, clock, timings).await?;
+        let dialing = self.dialer.dial(found.addresses);
+        let dialed = clock.time(tcp, &mut timings.tcp, dialing).await;
+        if let (Err(failure), Some(addresses)) = (&dialed, &found.by_name)
+            && failure.is_of_the_peer()
+        {
+            self.names.disown(host, addresses);
+        }
+        dialed.map(Transport::Tcp)
     }
 
-    async fn addresses(
+    async fn find(
         &self,
         (host, port): (&str, u16),
         step: &'static str,
         clock: &Clock,
         timings: &mut DialTimings,
-    ) -> Result<Vec<SocketAddr>, Failure> {
+    ) -> Result<Found, Failure> {
         let mut taken = timings.dns;
         let resolving = self.names.resolve(host, port).map_err(Failure::Name);
         let found = clock.time(step, &mut taken, resolving).await?;
-        if found.by_name {
+        if found.by_name.is_some() {
             timings.dns = taken;
         }
-        Ok(found.addresses)
+        Ok(found)
     }
 
     /// Dials the proxy, and gets past it.
@@ -210,40 +218,73 @@ impl Inner {
         timings: &mut DialTimings,
     ) -> Result<Passed, BackendError> {
         let passage = Passage::new(proxy, key, &self.tls)?;
-        let target = self.target(proxy, key, clock, timings).await;
-        let target = target.map_err(Failure::of_origin)?;
-        let host = proxy.host().to_ascii_lowercase();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let reaching = self.reach((host, proxy.port()), Hop::Proxy, clock, timings);
-        let transport = reaching.await.map_err(Failure::of_proxy)?;
-        passage.take(transport, key, target, clock, timings).await
+        if let (Passage::Socks(socks), "socks5") = (&passage, proxy.scheme()) {
+            let way = self.pass_to_address(socks, proxy, key, clock, timings);
+            return Ok(Passed::Through(way.await?));
+        }
+        // An address that may not be dialed may not be dialed by a proxy either, if it is known.
+        if let Ok(address) = key.bare_host().parse() {
+            self.dialer.check(address).map_err(Failure::of_origin)?;
+        }
+        let transport = self.reach_proxy(proxy, clock, timings).await?;
+        match passage {
+            Passage::Http(http) => http.take(transport, key, clock, timings).await,
+            Passage::Socks(socks) => {
+                let way = socks.take(transport, key, None, clock, timings).await;
+                way.map(Passed::Through).map_err(|refusal| refusal.error)
+            }
+        }
     }
 
-    /// Where the proxy is asked to go, if its name is resolved here. An address that may not be
-    /// dialed may not be dialed by a proxy either, as far as it is known.
-    async fn target(
+    /// Resolves the origin's name here, and asks the proxy for one of its addresses after another:
+    /// each over a connection of its own, since a proxy closes one on which it has refused.
+    async fn pass_to_address(
         &self,
+        passage: &SocksPassage,
         proxy: &Proxy,
         key: &ConnectionKey,
         clock: &Clock,
         timings: &mut DialTimings,
-    ) -> Result<Option<SocketAddr>, Failure> {
+    ) -> Result<Way, BackendError> {
         let (host, port) = (key.bare_host(), key.port());
-        if proxy.scheme() != "socks5" {
-            if let Ok(address) = host.parse() {
-                self.dialer.check(address)?;
+        let found = self.find((host, port), "DNS", clock, timings).await;
+        let found = found.map_err(Failure::of_origin)?;
+        let (mut forbidden, mut refused) = (None, None);
+        for address in race::alternating(found.addresses) {
+            if let Err(failure) = self.dialer.check(address.ip()) {
+                forbidden = Some(failure);
+                continue;
             }
-            return Ok(None);
-        }
-        let addresses = self.addresses((host, port), "DNS", clock, timings).await?;
-        let mut refusal = None;
-        for address in addresses {
-            match self.dialer.check(address.ip()) {
-                Ok(()) => return Ok(Some(address)),
-                Err(failure) => refusal = Some(failure),
+            let transport = self.reach_proxy(proxy, clock, timings).await?;
+            let target = Some(address);
+            let way = passage.take(transport, key, target, clock, timings).await;
+            match way {
+                Ok(way) => return Ok(way),
+                Err(refusal) if refusal.of_address => refused = Some(refusal.error),
+                Err(refusal) => return Err(refusal.error),
             }
         }
-        Err(refusal.unwrap_or_else(|| Failure::Socket(io::ErrorKind::AddrNotAvailable.into())))
+        if let Some(error) = refused {
+            if let Some(addresses) = &found.by_name {
+                self.names.disown(host, addresses);
+            }
+            return Err(error);
+        }
+        // No resolver gives nothing, and no overrides do.
+        let nothing = || Failure::Socket(io::ErrorKind::AddrNotAvailable.into());
+        Err(forbidden.unwrap_or_else(nothing).of_origin())
+    }
+
+    async fn reach_proxy(
+        &self,
+        proxy: &Proxy,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Transport, BackendError> {
+        let host = proxy.host().to_ascii_lowercase();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let reaching = self.reach((host, proxy.port()), Hop::Proxy, clock, timings);
+        reaching.await.map_err(Failure::of_proxy)
     }
 }
 

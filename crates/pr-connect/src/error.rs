@@ -22,6 +22,26 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether it says something about the addresses that were dialed, rather than about what this
+    /// side allows or has left to dial with.
+    pub(crate) fn is_of_the_peer(&self) -> bool {
+        use io::ErrorKind::{
+            ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
+        };
+        match self {
+            Self::Socket(error) => matches!(
+                error.kind(),
+                ConnectionRefused
+                    | ConnectionReset
+                    | HostUnreachable
+                    | NetworkUnreachable
+                    | TimedOut
+            ),
+            Self::Other(error) => error.is_timeout(),
+            _ => false,
+        }
+    }
+
     /// The error of a request to this host.
     pub(crate) fn of_origin(self) -> BackendError {
         match self {

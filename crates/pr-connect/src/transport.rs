@@ -1,5 +1,7 @@
 //! The two kinds of sockets that connections run over, as one type.
 
+#[cfg(unix)]
+use std::time::Duration;
 use std::{
     io::{self, IoSlice},
     net::SocketAddr,
@@ -10,12 +12,12 @@ use std::{
 
 #[cfg(not(unix))]
 use pr_core::{BackendError, ErrorKind};
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+#[cfg(unix)]
+use tokio::{net::UnixStream, time::sleep};
 
 use crate::{Socket, error::Failure};
 
@@ -26,6 +28,10 @@ pub(crate) enum Transport {
     #[cfg(unix)]
     Unix(UnixStream),
 }
+
+/// The longest pause before a Unix socket is asked again whether it has room.
+#[cfg(unix)]
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The same call on whichever socket it is.
 macro_rules! each {
@@ -39,11 +45,21 @@ macro_rules! each {
 }
 
 impl Transport {
-    /// Connects to a Unix socket.
+    /// Connects to a Unix socket, waiting while its backlog is full.
     #[cfg(unix)]
     pub(crate) async fn unix(path: &Path) -> Result<Self, Failure> {
-        let socket = UnixStream::connect(path).await;
-        socket.map(Self::Unix).map_err(Failure::Unix)
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match UnixStream::connect(path).await {
+                // Unlike TCP, the system tells a socket that must not block that it would, and
+                // never says when it would no more.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                socket => return socket.map(Self::Unix).map_err(Failure::Unix),
+            }
+        }
     }
 
     #[cfg(not(unix))]

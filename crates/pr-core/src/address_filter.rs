@@ -39,7 +39,8 @@ pub struct AddressFilter {
 
 impl AddressFilter {
     /// A filter that lets pass what `allows` says yes to. It is called for every connection and
-    /// should be quick.
+    /// should be quick. An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) comes as IPv4,
+    /// because that is what is dialed.
     pub fn new(allows: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
         Self {
             name: "custom",
@@ -70,7 +71,7 @@ impl AddressFilter {
 
     /// Whether this address may be dialed.
     pub fn allows(&self, address: IpAddr) -> bool {
-        (self.allows)(address)
+        (self.allows)(address.to_canonical())
     }
 }
 
@@ -132,6 +133,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         }
         // 6to4.
         [0x2002, high, low, ..] => embedded(high, low),
+        // Anycast and such within the protocols' assignments that are reachable all the same.
+        [0x2001, 1, 0, 0, 0, 0, 0, 1..=3]
+        | [0x2001, 3 | 0x20..=0x3f, ..]
+        | [0x2001, 4, 0x112, ..] => true,
         // Teredo, and other protocols' assignments; documentation, twice.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // Only this block has been given to anybody at all (RFC 4291, section 2.4).
@@ -158,6 +163,9 @@ mod tests {
             ("64:ff9b::808:808", true),
             ("::ffff:8.8.8.8", true),
             ("2002:808:808::1", true),
+            ("2001:1::1", true),
+            ("2001:4:112::1", true),
+            ("2001:20::1", true),
             ("0.0.0.0", false),
             ("10.1.2.3", false),
             ("100.64.0.1", false),

@@ -71,10 +71,17 @@ pub struct ConnectionKey {
     host: Box<str>,
     port: u16,
     proxy: Option<Proxy>,
-    unix_socket: Option<Arc<Path>>,
-    tls: Option<TlsConfig>,
+    // Boxed, because few requests have any, and each has a key.
+    apart: Option<Box<Apart>>,
     verify_ssl: bool,
     protocol: ProtocolChoice,
+}
+
+/// What few requests have.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Apart {
+    unix_socket: Option<Arc<Path>>,
+    tls: Option<TlsConfig>,
 }
 
 impl ConnectionKey {
@@ -93,8 +100,7 @@ impl ConnectionKey {
             host: url.host_str()?.into(),
             port: url.port_or_known_default()?,
             proxy,
-            unix_socket: None,
-            tls: None,
+            apart: None,
             verify_ssl: verify_ssl || scheme == Scheme::Http,
             protocol,
         })
@@ -103,13 +109,15 @@ impl ConnectionKey {
     /// The same for a request with TLS settings of its own. For `http`, they make no difference and
     /// are left out.
     pub fn with_tls(mut self, tls: TlsConfig) -> Self {
-        self.tls = (self.scheme == Scheme::Https).then_some(tls);
+        if self.scheme == Scheme::Https {
+            self.apart.get_or_insert_default().tls = Some(tls);
+        }
         self
     }
 
     /// The same through a Unix socket, in place of TCP and of any proxy.
     pub fn with_unix_socket(mut self, path: Arc<Path>) -> Self {
-        self.unix_socket = Some(path);
+        self.apart.get_or_insert_default().unix_socket = Some(path);
         self.proxy = None;
         self
     }
@@ -141,12 +149,12 @@ impl ConnectionKey {
 
     /// The Unix socket that the connection goes through.
     pub fn unix_socket(&self) -> Option<&Path> {
-        self.unix_socket.as_deref()
+        self.apart.as_ref()?.unix_socket.as_deref()
     }
 
     /// The request's own TLS settings; without them, the backend's hold.
     pub fn tls(&self) -> Option<&TlsConfig> {
-        self.tls.as_ref()
+        self.apart.as_ref()?.tls.as_ref()
     }
 
     /// Whether the peer's certificate must be valid.
@@ -162,16 +170,17 @@ impl ConnectionKey {
 
 impl fmt::Debug for ConnectionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is kept apart is shown as if it were not.
         f.debug_struct("ConnectionKey")
             .field(
                 "origin",
                 &format_args!("{}://{}:{}", self.scheme.as_str(), self.host, self.port),
             )
             .field("proxy", &self.proxy)
-            .field("unix_socket", &self.unix_socket)
-            .field("tls", &self.tls)
+            .field("unix_socket", &self.unix_socket())
+            .field("tls", &self.tls())
             .field("verify_ssl", &self.verify_ssl)
             .field("protocol", &self.protocol)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

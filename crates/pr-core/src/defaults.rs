@@ -28,7 +28,8 @@ pub struct RequestDefaults {
     /// requests whose URL has credentials of its own, nor `content-type` for those whose body
     /// implies one. `Debug` output shows no values.
     pub headers: HeaderMap,
-    /// Names for the `user-agent` header, in turn, of requests that have none from elsewhere.
+    /// Names for the `user-agent` header, in turn, of requests that have none, neither of their own
+    /// nor among [`headers`](Self::headers).
     pub user_agents: Option<UserAgents>,
     /// The total time of a request: [`RequestConfig::timeout`].
     pub timeout: Option<Duration>,

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -39,13 +39,14 @@ struct Inner {
     movement: Option<Movement>,
 }
 
-/// What is noted for requests that have a time limit on their parts.
+/// What is noted for requests that have a time limit on their parts: when something moved last, in
+/// nanoseconds after the start, and in [one bit](Self::PRODUCING) whether the request's own body is
+/// waited for. Together, so that nobody reads one of before and one of after.
 #[derive(Debug, Default)]
-struct Movement {
-    /// When something moved last, in nanoseconds after the start.
-    last: AtomicU64,
-    /// Whether the request's own body is waited for.
-    producing: AtomicBool,
+struct Movement(AtomicU64);
+
+impl Movement {
+    const PRODUCING: u64 = 1 << 63;
 }
 
 /// A stage of one exchange, in order.
@@ -94,7 +95,8 @@ impl DialTimings {
     /// All parts together.
     pub fn total(&self) -> Duration {
         let parts = [self.dns, self.tcp, self.proxy, self.tls];
-        parts.into_iter().flatten().sum()
+        let add = |sum: Duration, part| sum.saturating_add(part);
+        parts.into_iter().flatten().fold(Duration::ZERO, add)
     }
 }
 
@@ -121,8 +123,12 @@ impl Progress {
         if self.0.movement.is_some() {
             self.mark_movement(true);
         }
-        let before = self.0.stage.swap(stage as u8, Ordering::Relaxed);
-        if stage == Stage::Sending && before != Stage::Sending as u8 {
+        // Whoever sees the stage sees the movement that led to it.
+        let before = self.0.stage.swap(stage as u8, Ordering::AcqRel);
+        let sending = Stage::Sending as u8;
+        if stage < Stage::Sending {
+            self.0.sending.store(0, Ordering::Relaxed);
+        } else if before < sending {
             self.0.sending.store(self.nanos(), Ordering::Relaxed);
         }
     }
@@ -130,16 +136,18 @@ impl Progress {
     /// Something of the request moved, or its own body is now waited for.
     pub(crate) fn mark_movement(&self, moved: bool) {
         if let Some(movement) = &self.0.movement {
-            movement.last.store(self.nanos(), Ordering::Relaxed);
-            movement.producing.store(!moved, Ordering::Relaxed);
+            let producing = if moved { 0 } else { Movement::PRODUCING };
+            let word = (self.nanos() & !Movement::PRODUCING) | producing;
+            movement.0.store(word, Ordering::Relaxed);
         }
     }
 
-    /// When something moved last; `None` while the request's own body is waited for.
+    /// When something moved last; `None` while the request's own body is waited for, which it is
+    /// only as long as the request is being sent.
     pub(crate) fn moved(&self) -> Option<Instant> {
-        let movement = self.0.movement.as_ref()?;
-        let last = Duration::from_nanos(movement.last.load(Ordering::Relaxed));
-        let is_producing = movement.producing.load(Ordering::Relaxed);
+        let word = self.0.movement.as_ref()?.0.load(Ordering::Relaxed);
+        let last = Duration::from_nanos(word & !Movement::PRODUCING);
+        let is_producing = word & Movement::PRODUCING != 0 && self.stage() == Stage::Sending;
         (!is_producing).then_some(self.0.started + last)
     }
 
@@ -151,7 +159,7 @@ impl Progress {
 
     /// The stage that was reached last.
     pub fn stage(&self) -> Stage {
-        match self.0.stage.load(Ordering::Relaxed) {
+        match self.0.stage.load(Ordering::Acquire) {
             0 => Stage::Queued,
             1 => Stage::Connecting,
             2 => Stage::Sending,

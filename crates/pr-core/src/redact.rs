@@ -8,6 +8,10 @@ use url::Url;
 /// Scheme, host, port and path. User information and fragment are left out, and a query is
 /// shown as `?…`, because tokens travel in queries.
 pub(crate) fn url(url: &Url) -> String {
+    // What follows the scheme may be anything, such as user:password@host without http:// before it.
+    if url.cannot_be_a_base() {
+        return format!("{}:…", url.scheme());
+    }
     let mut shown = String::with_capacity(url.as_str().len());
     shown.push_str(url.scheme());
     shown.push_str("://");
@@ -30,11 +34,7 @@ pub(crate) fn text(text: &str) -> String {
     if text.is_empty() {
         return "(no URL)".to_owned();
     }
-    let after_userinfo = match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => &text[at + 1..],
-        (None, Some(at)) => &text[at + 1..],
-        _ => text,
-    };
+    let after_userinfo = text.rfind('@').map_or(text, |at| &text[at + 1..]);
     let end = after_userinfo
         .find(['?', '#'])
         .unwrap_or(after_userinfo.len());
@@ -63,7 +63,10 @@ mod tests {
         let with_everything =
             Url::parse("https://u:canary@h.example:8443/p/a?canary=1#canary").unwrap();
         assert_eq!(url(&with_everything), "https://h.example:8443/p/a?…");
+        let opaque = Url::parse("user:canary@h.example/").unwrap();
+        assert_eq!(url(&opaque), "user:…");
         for bad in [
+            "u:canary@http://h.example/",
             "http://u:canary@[bad/",
             "u:canary@",
             "ht tp://x?canary",

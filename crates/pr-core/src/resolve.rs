@@ -8,7 +8,8 @@ use crate::BoxError;
 
 /// Looks names up: implement it to use a resolver of your own.
 ///
-/// It is asked by every backend, once at a time for each name, and its answers are cached as
+/// It is asked by every backend, once at a time for each name (unless whoever asks has not been polled
+/// for 250 ms), and its answers are cached as
 /// [`dns_cache_ttl`](crate::TransportConfig::dns_cache_ttl) says. Hosts that are addresses already,
 /// and those of [`resolve_overrides`](crate::TransportConfig::resolve_overrides), do not come here.
 /// The future is polled on a Tokio runtime; when nobody waits for the answer any more, it is

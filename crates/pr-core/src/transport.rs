@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use url::Host;
+
 use crate::{AddressFilter, BackendError, ErrorKind, Resolve, Roots, TlsConfig};
 
 /// The settings of a transport. All three backends take the same ones; where one has no meaning
@@ -36,13 +38,14 @@ pub struct TransportConfig {
     /// answer is kept for [`dns_cache_ttl`](Self::dns_cache_ttl).
     pub resolver: Option<Arc<dyn Resolve>>,
     /// How long the addresses of a name are used without asking again; zero for not at all.
-    /// Default: 30 s. A look-up that failed is not remembered.
+    /// Default: 30 s. A look-up that failed is not remembered, nor are addresses that nobody
+    /// answers at.
     pub dns_cache_ttl: Duration,
     /// How many names are remembered at most; the one that expires first makes room.
     /// Default: 1,024.
     pub dns_cache_size: usize,
-    /// Addresses of names that are not looked up, by name in lower case. A port other than 0 takes
-    /// the place of the URL's.
+    /// Addresses of names that are not looked up, by the name as a URL has it: in ASCII and lower
+    /// case, here without a dot at its end. A port other than 0 takes the place of the URL's.
     pub resolve_overrides: HashMap<String, Vec<SocketAddr>>,
     /// Sees every address before it is dialed. Default: `None`, all may be dialed.
     pub address_filter: Option<AddressFilter>,
@@ -179,7 +182,9 @@ impl TransportConfig {
         host: impl AsRef<str>,
         addresses: impl IntoIterator<Item = SocketAddr>,
     ) -> Self {
-        let host = host.as_ref().to_ascii_lowercase();
+        // In the form in which a URL has it. What is no host is refused by `validate`.
+        let host = host.as_ref().trim_end_matches('.');
+        let host = Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string());
         let addresses = addresses.into_iter().collect();
         self.resolve_overrides.insert(host, addresses);
         self
@@ -329,6 +334,16 @@ impl TransportConfig {
         if self.resolve_overrides.iter().any(without) {
             return refuse("a host of resolve_overrides has no address");
         }
+        let is_host = |host: &String| {
+            Host::parse(host)
+                .is_ok_and(|parsed| parsed.to_string() == *host && !host.ends_with('.'))
+        };
+        if !self.resolve_overrides.keys().all(is_host) {
+            return refuse(
+                "a key of resolve_overrides is not a host in ASCII and lower case; \
+                 TransportConfig::resolve puts it into that form",
+            );
+        }
         self.tls.validate()
     }
 }
@@ -338,7 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_nothing_at_all_are_refused() {
+    fn what_cannot_work_is_refused() {
         let set = TransportConfig::default;
         let zero = Duration::ZERO;
         let refused = [
@@ -358,6 +373,22 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Config);
             assert!(error.message().starts_with(name), "{error}");
         }
+        let mut odd = set();
+        odd.resolve_overrides.insert(
+            "Not A Host".to_owned(),
+            vec!["127.0.0.1:0".parse().unwrap()],
+        );
+        for config in [
+            odd,
+            set().resolve("not a host", ["127.0.0.1:0".parse().unwrap()]),
+            set().resolve("h.example", []),
+        ] {
+            let error = config.validate().expect_err("that cannot be meant");
+            assert!(error.message().contains("resolve_overrides"), "{error}");
+        }
+        let fine = set().resolve("Bücher.Example.", ["127.0.0.1:0".parse().unwrap()]);
+        assert!(fine.validate().is_ok());
+        assert!(fine.resolve_overrides.contains_key("xn--bcher-kva.example"));
         let without = set()
             .http2_keep_alive_interval(None)
             .max_connection_age(None);

@@ -79,7 +79,9 @@ fn describe(error: &Error) -> Cow<'static, str> {
             | InvalidMessage::InvalidEmptyPayload,
         ) => "the peer does not speak TLS on this port; is it an http:// URL?".into(),
         Error::AlertReceived(AlertDescription::ProtocolVersion) => {
-            "the peer speaks neither TLS 1.3 nor TLS 1.2".into()
+            "the peer speaks no version of TLS that may be used here: TLS 1.3, or TLS 1.2 unless \
+             min_version excludes it"
+                .into()
         }
         Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the peer does not know the host's name".into()

@@ -89,6 +89,7 @@ impl ClientBuilder {
     pub fn user_agent(mut self, name: impl TryInto<HeaderValue>) -> Self {
         match name.try_into() {
             Ok(name) => {
+                self.defaults.user_agents = None;
                 self.defaults.headers.insert(header::USER_AGENT, name);
             }
             Err(_) => self.refuse("user_agent", "it has characters that a header cannot hold"),
@@ -96,8 +97,10 @@ impl ClientBuilder {
         self
     }
 
-    /// What the client calls itself, in turn; requests with a `user-agent` from elsewhere keep it.
+    /// What the client calls itself, in turn, in place of an earlier
+    /// [`user_agent`](Self::user_agent). Requests with a `user-agent` of their own keep it.
     pub fn user_agents(mut self, names: UserAgents) -> Self {
+        self.defaults.headers.remove(header::USER_AGENT);
         self.defaults.user_agents = Some(names);
         self
     }

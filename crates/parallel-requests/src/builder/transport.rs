@@ -29,15 +29,15 @@ impl ClientBuilder {
         self
     }
 
-    /// Whom to trust.
+    /// Whom to trust, within the [TLS settings](Self::tls).
     pub fn roots(mut self, roots: Roots) -> Self {
         self.transport = self.transport.roots(roots);
         self.transport_setting = Some("roots");
         self
     }
 
-    /// The TLS settings: whom to trust, a client certificate, versions. Certificates are verified
-    /// unless [`verify_ssl`](Self::verify_ssl) says otherwise.
+    /// The TLS settings: whom to trust, a client certificate, versions. They take the place of all
+    /// earlier ones, [`roots`](Self::roots) included. Certificates are verified unless [`verify_ssl`](Self::verify_ssl) says otherwise.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.transport = self.transport.tls(tls);
         self.transport_setting = Some("tls");

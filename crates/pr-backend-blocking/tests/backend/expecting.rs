@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pr_backend_blocking::{BackendExt, BlockingBackend, RequestConfig};
+use pr_backend_blocking::{BackendExt, BlockingBackend, ErrorKind, RequestConfig};
 use pr_testkit::{Script, ScriptedConnection, ScriptedServer};
 
 use crate::support::{PATIENCE, backend};
@@ -112,5 +112,28 @@ async fn a_final_answer_instead_is_the_outcome() {
             let head = connections[0].heads[0].as_str();
             assert_eq!(connections[0].received.len(), head.len());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_leaves_in_the_middle_of_a_head_gets_no_body() {
+    for beginning in [
+        "",
+        "HTTP/1.1 1",
+        "HTTP/1.1 100 Contin",
+        "HTTP/1.1 200 OK\r\nserver:",
+    ] {
+        let script = Script::new()
+            .expect_head()
+            .send(beginning)
+            .shut_down_write()
+            .expect_end();
+        let server = ScriptedServer::always(script);
+        let error = backend().request(post(&server)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed, "{beginning:?}");
+        let ended = |all: &[ScriptedConnection]| all[0].client_closed;
+        let connections = server.wait_until(ended, PATIENCE).await.unwrap();
+        let head = connections[0].heads[0].as_str();
+        assert_eq!(connections[0].received.len(), head.len(), "{beginning:?}");
     }
 }

@@ -12,6 +12,7 @@ mod dialing;
 mod errors;
 mod expecting;
 mod framing;
+mod informational;
 mod limits;
 mod pool;
 mod proxies;

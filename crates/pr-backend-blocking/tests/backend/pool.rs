@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures::{StreamExt, future::join_all};
 use http::Method;
-use pr_backend_blocking::{Backend, BackendExt, BlockingBackend, RequestConfig};
+use pr_backend_blocking::{Backend, BackendExt, BlockingBackend, ErrorKind, RequestConfig};
 use pr_core::ProtocolChoice;
 use pr_testkit::{Script, ScriptedConnection, ScriptedServer, Server, TestCa};
 use url::Url;
 
-use crate::support::{OK, PATIENCE, backend, get, request, trusting, wait_for_open};
+use crate::support::{OK, PATIENCE, backend, get, read, request, trusting, wait_for_open};
 
 #[tokio::test]
 async fn one_request_after_another_takes_one_connection() {
@@ -284,4 +284,55 @@ async fn requests_on_one_connection_do_not_mix() {
         .map(|head| head.request_line().to_owned())
         .collect();
     assert_eq!(lines, ["POST /a HTTP/1.1", "GET /b HTTP/1.1"]);
+}
+
+#[tokio::test]
+async fn a_connection_whose_peer_has_broken_the_rules_carries_nothing_more() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (method, wrong) in [
+        (
+            Method::GET,
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\ntransfer-encoding: identity\r\n\r\n",
+        ),
+        (
+            Method::GET,
+            "HTTP/1.1 304 Same\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
+        (
+            Method::HEAD,
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
+        (
+            Method::GET,
+            "HTTP/1.1 204 None\r\ntransfer-encoding: gzip\r\n\r\n",
+        ),
+        (
+            Method::GET,
+            &format!("{CHUNKED}2\r\nok\r\n0\r\nno colon\r\n\r\n"),
+        ),
+        (
+            Method::GET,
+            &format!("{CHUNKED}2\r\nok\r\n0\r\nna me: x\r\n\r\n"),
+        ),
+    ] {
+        let server = ScriptedServer::builder()
+            .connection(
+                Script::new()
+                    .expect_head()
+                    .send(wrong.to_owned())
+                    .expect_end(),
+            )
+            .connection(Script::new().expect_head().send(OK).stall())
+            .start();
+        let backend = backend();
+        let first = request(method, &server.url("/"));
+        let first = backend.exchange(first).await;
+        let error = match first {
+            Ok(response) => read(response).await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{wrong:?}");
+        let second = get(&backend, server.url("/")).await.unwrap();
+        assert!(!second.connection.reused, "{wrong:?}");
+    }
 }

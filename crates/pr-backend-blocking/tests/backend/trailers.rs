@@ -5,7 +5,7 @@ use pr_backend_blocking::{BackendExt, BlockingBackend, ErrorKind};
 use pr_core::Frame;
 use pr_testkit::{Latch, Script, ScriptedServer};
 
-use crate::support::{backend, get, trusting};
+use crate::support::{PATIENCE, backend, get, trusting};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -36,7 +36,7 @@ async fn answered(
 
 #[tokio::test]
 async fn they_arrive_however_the_body_comes() {
-    let cases: [(&str, &str, Fields); 7] = [
+    let cases: [(&str, &str, Fields); 8] = [
         ("2\r\nok\r\n0\r\n\r\n", "ok", &[]),
         ("0\r\nsum: 7\r\n\r\n", "", &[("sum", "7")]),
         (
@@ -51,8 +51,22 @@ async fn they_arrive_however_the_body_comes() {
             &[("sum", "7")],
         ),
         ("2 \r\nok\r\n0;abc\r\nsum: 7\r\n\r\n", "ok", &[("sum", "7")]),
-        (" 2\r\nok\r\n 0 \r\nsum: 7\r\n\r\n", "ok", &[("sum", "7")]),
-        ("\n2\r\nok\r\n0\n\r\nsum: 7\r\n\r\n", "ok", &[("sum", "7")]),
+        (
+            "2 \t;x\r\nok\r\n0 \r\nsum: 7\r\n\r\n",
+            "ok",
+            &[("sum", "7")],
+        ),
+        // Longer than ureq takes.
+        (
+            "2;signature=0123456789abcdef\r\nok\r\n0;signature=\"0123456789abcdef\"\r\nsum: 7\r\n\r\n",
+            "ok",
+            &[("sum", "7")],
+        ),
+        (
+            "000000000000000000000000000B\r\n0123456789a\r\n0000000000000000000000000\r\n\r\n",
+            "0123456789a",
+            &[],
+        ),
     ];
     let backend = backend();
     for (body, content, fields) in cases {
@@ -132,9 +146,82 @@ async fn too_many_or_too_long_are_an_error_of_kind_limit() {
 
 #[tokio::test]
 async fn what_is_no_field_is_an_error_of_kind_protocol() {
-    for line in ["no colon", "na me: x", "a: b\0c", ": x", "a: b\r\n folded"] {
+    for line in [
+        "a: b\rc: d",
+        "a\r: b",
+        "a: b\r\n\rc",
+        "no colon",
+        "na me: x",
+        "a: b\0c",
+        ": x",
+        "a: b\r\n folded",
+    ] {
         let body = format!("2\r\nok\r\n0\r\n{line}\r\n\r\n");
         let outcome = answered(&backend(), &body, 1000).await;
         assert_eq!(outcome.unwrap_err(), ErrorKind::Protocol, "{line:?}");
+    }
+}
+
+/// Waits for a response that is not whole, the connection staying open.
+async fn fault(body: &str, step: usize) -> ErrorKind {
+    let mut script = Script::new().expect_head().send(HEAD);
+    for piece in body.as_bytes().chunks(step) {
+        script = script.send(piece.to_vec());
+        if step < 1000 {
+            script = script.pause(std::time::Duration::from_millis(1));
+        }
+    }
+    let server = ScriptedServer::once(script.stall());
+    let backend = backend();
+    let outcome = tokio::time::timeout(PATIENCE, backend.request(server.url("/"))).await;
+    let outcome = outcome.unwrap_or_else(|_| panic!("{body:?} by {step} hangs"));
+    outcome.expect_err(body).kind()
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_not_written_as_one_is_an_error_of_kind_protocol() {
+    for body in [
+        "+2\r\nok\r\n0\r\n\r\n",
+        "-0\r\n\r\n",
+        "\u{a0}2\r\nok\r\n0\r\n\r\n",
+        "2\u{2003}\r\nok\r\n0\r\n\r\n",
+        " 2\r\nok\r\n0\r\n\r\n",
+        "\n2\r\nok\r\n0\r\n\r\n",
+        "2\nok\r\n0\r\n\r\n",
+        "2\rok\r\n0\r\n\r\n",
+        "2 2\r\nok\r\n0\r\n\r\n",
+        "2;a\nb\r\nok\r\n0\r\n\r\n",
+        "2;a\rb\r\nok\r\n0\r\n\r\n",
+        ";x\r\nok\r\n0\r\n\r\n",
+        "0x2\r\nok\r\n0\r\n\r\n",
+        "2\r\nok0\r\n\r\n",
+        "2\r\nok\n0\r\n\r\n",
+        "2\r\nok\r0\r\n\r\n",
+        "10000000000000000\r\nok\r\n0\r\n\r\n",
+        "0\r\na: b\rc\r\n\r\n",
+        "0\r\na: b\r\n\rc",
+    ] {
+        for step in [1, 1000] {
+            let kind = fault(body, step).await;
+            assert_eq!(kind, ErrorKind::Protocol, "{body:?} by {step}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn extensions_are_an_error_of_kind_limit_when_they_are_more_than_16_kib_in_all() {
+    let one = |length: usize| format!("2;{}\r\nok\r\n0\r\n\r\n", "x".repeat(length));
+    let many = |count: usize| format!("{}0\r\n\r\n", "2;abc\r\nok\r\n".repeat(count));
+    let backend = backend();
+    for (body, content) in [(one(16_000), 2), (many(4_000), 8_000)] {
+        let (text, _) = answered(&backend, &body, 100_000).await.unwrap();
+        assert_eq!(text.len(), content);
+    }
+    for body in [
+        one(17_000),
+        many(4_200),
+        format!("2;{}", "x".repeat(1 << 20)),
+    ] {
+        assert_eq!(fault(&body, 100_000).await, ErrorKind::Limit);
     }
 }

@@ -14,7 +14,7 @@ use http::Method;
 use pr_backend_blocking::{
     Backend, BackendError, BackendExt, Body, Delivery, ErrorKind, RequestConfig, TimeoutPhase,
 };
-use pr_core::{BoxError, OutgoingBody, Stage};
+use pr_core::{BoxError, Frame, OutgoingBody, Stage};
 use pr_testkit::{Latch, Script, ScriptedServer, Server, TestCa};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -307,4 +307,84 @@ async fn an_answer_that_is_no_error_does_not_end_the_upload() {
     let request = RequestConfig::post(server.url("/")).data(vec![7; 40 << 20]);
     assert_eq!(backend().request(request).await.unwrap().text(), "ok");
     assert!(server.wait_until(heard_all, PATIENCE).await.is_some());
+}
+
+#[tokio::test]
+async fn what_comes_before_an_early_refusal_hides_it_from_nobody() {
+    for before in [
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n",
+        "\r\n",
+    ] {
+        for tls in [false, true] {
+            let server =
+                answering_early(tls, &format!("{before}{TOO_LARGE}"), Script::stop_reading);
+            let request = RequestConfig::post(server.url("/")).data(endless());
+            let response = backend().request(request).await.unwrap();
+            assert_eq!(response.status_code(), 413);
+            assert_eq!(response.text(), "big");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_early_refusal_that_comes_piece_by_piece_is_heard() {
+    for tls in [false, true] {
+        for at in [5, 11, 30] {
+            let (first, rest) = TOO_LARGE.split_at(at);
+            let server = answering_early(tls, first, |script| {
+                script.send(rest.to_owned()).stop_reading()
+            });
+            let request = RequestConfig::post(server.url("/")).data(endless());
+            let response = backend().request(request).await.unwrap();
+            assert_eq!(response.status_code(), 413);
+            assert_eq!(response.text(), "big");
+        }
+    }
+}
+
+#[tokio::test]
+async fn too_many_informational_responses_end_an_upload() {
+    let flood = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000);
+    let server = answering_early(false, &flood, Script::stop_reading);
+    let request = RequestConfig::post(server.url("/")).data(endless());
+    let error = backend().request(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
+/// What becomes of an upload to a peer that answers like this and stops reading.
+async fn stalled(line: &str, tls: bool, closes: bool) {
+    let close = if closes { "connection: close\r\n" } else { "" };
+    let answer = format!("HTTP/1.1 {line}\r\n{close}content-length: 3\r\n\r\nbig");
+    let server = answering_early(tls, &answer, Script::stop_reading);
+    let mut post = request(Method::POST, &server.url("/"));
+    post.body = OutgoingBody::Stream {
+        stream: Box::pin(stream::repeat(Bytes::from(vec![7; 64 << 10])).map(Ok)),
+        length: None,
+    };
+    let mut response = backend().exchange(post).await.unwrap();
+    assert!(line.starts_with(response.status.as_str()));
+    let first = response.body.next().await.unwrap().unwrap();
+    assert!(matches!(first, Frame::Data(data) if &data[..] == b"big"));
+    match response.body.next().await {
+        // One that closes has had enough.
+        None => assert!(closes),
+        Some(end) => {
+            let error = end.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed);
+            assert_eq!(error.delivery(), Delivery::Unknown);
+            assert!(!closes);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_early_success_of_a_peer_that_stops_reading_arrives_but_is_not_whole() {
+    let lines = ["200 OK", "303 See Other\r\nlocation: /elsewhere"];
+    let cases = lines.into_iter().flat_map(|line| {
+        let cases = [(false, false), (false, true), (true, false), (true, true)];
+        cases.map(|(tls, closes)| stalled(line, tls, closes))
+    });
+    let all = futures::future::join_all(cases);
+    tokio::time::timeout(PATIENCE, all).await.unwrap();
 }

@@ -56,6 +56,14 @@ impl Cache {
         self.entries.insert(host.into(), entry);
     }
 
+    /// Forgets a name if these are still its addresses.
+    pub(super) fn remove(&mut self, host: &str, addresses: &Arc<[IpAddr]>) {
+        let entry = self.entries.get(host);
+        if entry.is_some_and(|entry| Arc::ptr_eq(&entry.addresses, addresses)) {
+            self.entries.remove(host);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.entries.clear();
     }

@@ -3,7 +3,11 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,13 +17,19 @@ use futures::{
     future::Shared,
 };
 use pr_core::{DnsFailure, ResolveError};
+use tokio::time::timeout;
 
 use super::cache::Cache;
 
 /// The answer to a look-up, for all that wait for it.
 pub(super) type Outcome = Result<Arc<[IpAddr]>, Arc<ResolveError>>;
-/// Where it arrives, unless the look-up is given up.
-pub(super) type Answer = Shared<Receiver<Outcome>>;
+
+/// How often whoever looks a name up shows that it is still being polled.
+const BEAT: Duration = Duration::from_millis(50);
+/// How often those that wait look for that, and after how many looks in vain they stop to believe
+/// in it. More than one, because when the whole process has stood still, the first says nothing.
+const LOOK: Duration = Duration::from_millis(125);
+const IN_VAIN: u32 = 2;
 
 /// All look-ups of one connector.
 pub(super) struct Departures {
@@ -28,10 +38,9 @@ pub(super) struct Departures {
 
 struct State {
     cache: Cache,
+    /// Those that are still of interest. What any other one brings is not remembered: everything
+    /// has been forgotten since it began, or somebody else has begun anew.
     flights: HashMap<Box<str>, Answer>,
-    /// Which flights are still of interest: those of an older era began before everything was
-    /// forgotten, and what they bring is not remembered.
-    era: u64,
 }
 
 /// What somebody who wants a name resolved has to do.
@@ -50,36 +59,46 @@ impl Departures {
             state: Mutex::new(State {
                 cache: Cache::new(ttl, capacity),
                 flights: HashMap::new(),
-                era: 0,
             }),
         })
     }
 
-    pub(super) fn join(self: &Arc<Self>, host: &str) -> Turn {
+    /// Asks for a name, `instead` of waiting on for a look-up that stands still.
+    pub(super) fn join(self: &Arc<Self>, host: &str, instead: Option<&Answer>) -> Turn {
         let mut state = self.lock();
         if let Some(addresses) = state.cache.get(host) {
             return Turn::Known(addresses);
         }
-        if let Some(answer) = state.flights.get(host) {
+        if let Some(answer) = state.flights.get(host)
+            && instead.is_none_or(|stalled| !stalled.is_of(&answer.pulse))
+        {
             return Turn::Follow(answer.clone());
         }
         let (sender, receiver) = oneshot::channel();
-        let answer = receiver.shared();
+        let pulse = Arc::default();
+        let answer = Answer {
+            receiver: receiver.shared(),
+            pulse: Arc::clone(&pulse),
+        };
         state.flights.insert(host.into(), answer.clone());
         let flight = Flight {
             departures: Arc::clone(self),
             host: host.into(),
-            era: state.era,
             sender: Some(sender),
+            pulse,
         };
         Turn::Lead(flight, answer)
+    }
+
+    /// Remembers these addresses of a name no more; what has been found since stays.
+    pub(super) fn disown(&self, host: &str, addresses: &Arc<[IpAddr]>) {
+        self.lock().cache.remove(host, addresses);
     }
 
     pub(super) fn forget(&self) {
         let mut state = self.lock();
         state.cache.clear();
         state.flights.clear();
-        state.era += 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,15 +107,72 @@ impl Departures {
     }
 }
 
+/// Where the answer to a look-up arrives, unless it is given up.
+#[derive(Clone)]
+pub(super) struct Answer {
+    receiver: Shared<Receiver<Outcome>>,
+    pulse: Arc<Pulse>,
+}
+
+/// Rises while somebody polls the look-up. It also tells one look-up from another.
+type Pulse = AtomicU64;
+
+/// How waiting for somebody else's look-up ended.
+pub(super) enum Followed {
+    Answered(Outcome),
+    /// Whoever was asking does not any more.
+    GivenUp,
+    /// Whoever is asking has not been polled for a while, and may never be again.
+    StandsStill,
+}
+
+impl Answer {
+    /// Waits for a look-up that goes on by itself, whoever is polled.
+    pub(super) async fn wait(self) -> Followed {
+        let answer = self.receiver.await;
+        answer.map_or(Followed::GivenUp, Followed::Answered)
+    }
+
+    /// Waits for a look-up that goes on only while the one that leads it is polled.
+    pub(super) async fn watch(&mut self) -> Followed {
+        let mut seen = self.pulse.load(Ordering::Relaxed);
+        let mut in_vain = 0;
+        while in_vain < IN_VAIN {
+            if let Ok(answer) = timeout(LOOK, &mut self.receiver).await {
+                return answer.map_or(Followed::GivenUp, Followed::Answered);
+            }
+            let now = self.pulse.load(Ordering::Relaxed);
+            in_vain = if now == seen { in_vain + 1 } else { 0 };
+            seen = now;
+        }
+        Followed::StandsStill
+    }
+
+    fn is_of(&self, pulse: &Arc<Pulse>) -> bool {
+        Arc::ptr_eq(&self.pulse, pulse)
+    }
+}
+
 /// A look-up that has begun. Dropped before it lands, it has been given up.
 pub(super) struct Flight {
     departures: Arc<Departures>,
     host: Box<str>,
-    era: u64,
     sender: Option<Sender<Outcome>>,
+    pulse: Arc<Pulse>,
 }
 
 impl Flight {
+    /// Shows those that wait that it goes on, while it does.
+    pub(super) async fn lead<T>(&self, asking: impl Future<Output = T>) -> T {
+        let mut asking = pin!(asking);
+        loop {
+            if let Ok(found) = timeout(BEAT, &mut asking).await {
+                return found;
+            }
+            self.pulse.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Tells the answer to all that wait for it, and remembers it.
     pub(super) fn land(mut self, found: Result<Vec<IpAddr>, ResolveError>) -> Outcome {
         let outcome = match found {
@@ -116,7 +192,8 @@ impl Flight {
 
     fn end(&self, addresses: Option<&Arc<[IpAddr]>>) {
         let mut state = self.departures.lock();
-        if state.era != self.era {
+        let current = state.flights.get(&self.host);
+        if !current.is_some_and(|answer| answer.is_of(&self.pulse)) {
             return;
         }
         state.flights.remove(&self.host);

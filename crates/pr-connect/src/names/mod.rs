@@ -5,6 +5,8 @@ mod flight;
 #[cfg(feature = "hickory")]
 mod hickory;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -13,9 +15,8 @@ use std::{
 };
 
 use pr_core::{DnsFailure, Resolve, ResolveError, TransportConfig};
-use tokio::task::spawn_blocking;
 
-use self::flight::{Departures, Outcome, Turn};
+use self::flight::{Departures, Followed, Outcome, Turn};
 #[cfg(feature = "hickory")]
 pub use self::hickory::HickoryResolver;
 
@@ -23,7 +24,8 @@ pub use self::hickory::HickoryResolver;
 ///
 /// Those that wait may be of different runtimes, one of which may stand still: a look-up by a
 /// user's resolver is therefore driven by one of those that wait, and done again by another one if
-/// that is dropped, rather than handed over together with its timers and sockets.
+/// that is dropped or not polled any more, rather than handed over together with its timers and
+/// sockets.
 pub(crate) struct Names {
     resolver: Option<Arc<dyn Resolve>>,
     overrides: HashMap<String, Vec<SocketAddr>>,
@@ -33,8 +35,8 @@ pub(crate) struct Names {
 /// The addresses of a host.
 pub(crate) struct Found {
     pub(crate) addresses: Vec<SocketAddr>,
-    /// Whether the name had to be resolved or remembered: it was neither an address nor overridden.
-    pub(crate) by_name: bool,
+    /// What was found for the name, or remembered; `None` for an address and what is overridden.
+    pub(crate) by_name: Option<Arc<[IpAddr]>>,
 }
 
 impl Names {
@@ -51,24 +53,30 @@ impl Names {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(Found {
                 addresses: vec![SocketAddr::new(address, port)],
-                by_name: false,
+                by_name: None,
             });
         }
-        if let Some(addresses) = self.overrides.get(host) {
-            let with_port = |address: &SocketAddr| match address.port() {
-                0 => SocketAddr::new(address.ip(), port),
-                _ => *address,
+        // The same name with a dot at its end, which says that it is complete.
+        let name = host.strip_suffix('.').unwrap_or(host);
+        if let Some(addresses) = self.overrides.get(name) {
+            let with_port = |address: &SocketAddr| {
+                // A copy, because an IPv6 address may have a scope (RFC 4007).
+                let mut address = *address;
+                if address.port() == 0 {
+                    address.set_port(port);
+                }
+                address
             };
             return Ok(Found {
                 addresses: addresses.iter().map(with_port).collect(),
-                by_name: false,
+                by_name: None,
             });
         }
         let addresses = self.look_up(host).await?;
         let with_port = |address: &IpAddr| SocketAddr::new(*address, port);
         Ok(Found {
             addresses: addresses.iter().map(with_port).collect(),
-            by_name: true,
+            by_name: Some(addresses),
         })
     }
 
@@ -77,28 +85,40 @@ impl Names {
         self.departures.forget();
     }
 
+    /// Remembers no more what was found for a name, because nobody is there.
+    pub(crate) fn disown(&self, host: &str, addresses: &Arc<[IpAddr]>) {
+        self.departures.disown(host, addresses);
+    }
+
     async fn look_up(&self, host: &str) -> Outcome {
+        let mut turn = self.departures.join(host, None);
         loop {
-            match self.departures.join(host) {
-                Turn::Known(addresses) => return Ok(addresses),
-                Turn::Follow(answer) => {
-                    if let Ok(outcome) = answer.await {
-                        return outcome;
-                    }
-                    // Whoever was asking has given up; somebody else has to.
-                }
-                Turn::Lead(flight, answer) => {
-                    let Some(resolver) = &self.resolver else {
-                        let host = host.to_owned();
-                        // Such a look-up cannot be stopped, so it may as well serve the next one.
-                        spawn_blocking(move || flight.land(system::look_up(&host)));
-                        return answer.await.unwrap_or_else(|_| {
+            turn = match (turn, &self.resolver) {
+                (Turn::Known(addresses), _) => return Ok(addresses),
+                (Turn::Follow(answer), None) => match answer.wait().await {
+                    Followed::Answered(outcome) => return outcome,
+                    Followed::GivenUp | Followed::StandsStill => self.departures.join(host, None),
+                },
+                (Turn::Follow(mut answer), Some(_)) => match answer.watch().await {
+                    Followed::Answered(outcome) => return outcome,
+                    Followed::GivenUp => self.departures.join(host, None),
+                    Followed::StandsStill => self.departures.join(host, Some(&answer)),
+                },
+                (Turn::Lead(flight, answer), None) => {
+                    // It cannot be stopped, so it may as well serve the next one.
+                    system::ask(host, flight);
+                    return match answer.wait().await {
+                        Followed::Answered(outcome) => outcome,
+                        Followed::GivenUp | Followed::StandsStill => {
                             let stopped = ResolveError::new(DnsFailure::Transient)
                                 .with_source("the runtime is shutting down");
                             Err(Arc::new(stopped))
-                        });
+                        }
                     };
-                    return flight.land(resolver.resolve(host).await);
+                }
+                (Turn::Lead(flight, _), Some(resolver)) => {
+                    let found = flight.lead(resolver.resolve(host)).await;
+                    return flight.land(found);
                 }
             }
         }

@@ -1,14 +1,49 @@
 //! The system's resolver, with the reason why a name has no address.
 
-use std::net::IpAddr;
+use std::{
+    io,
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use dns_lookup::{LookupErrorKind, lookup_host};
 use pr_core::{DnsFailure, ResolveError};
+use tokio::task::spawn_blocking;
+
+use super::flight::Flight;
+
+/// Looks a name up on a thread of the runtime, where the answer is told to all that wait for it.
+pub(super) fn ask(host: &str, flight: Flight) {
+    let host = host.to_owned();
+    let here = Arc::new(Mutex::new(Some(flight)));
+    let there = Arc::clone(&here);
+    let asking = move || {
+        if let Some(flight) = take(&there) {
+            // What it gives is told to all that wait.
+            let _ = flight.land(look_up(&host));
+        }
+    };
+    // Tokio panics when the system has no thread to give, and leaves the task in its queue, where
+    // nobody may ever come for it. Nothing of the runtime's is half done by then.
+    let spawned = catch_unwind(AssertUnwindSafe(|| spawn_blocking(asking)));
+    if spawned.is_err()
+        && let Some(flight) = take(&here)
+    {
+        let error = ResolveError::new(DnsFailure::Transient);
+        let _ = flight.land(Err(error.with_source("no thread could be started for it")));
+    }
+}
+
+fn take(flight: &Mutex<Option<Flight>>) -> Option<Flight> {
+    let mut flight = flight.lock().unwrap_or_else(PoisonError::into_inner);
+    flight.take()
+}
 
 /// Asks `getaddrinfo`, which blocks and cannot be interrupted.
 ///
 /// The standard library would do, but for hiding whether there is no such name or no answer.
-pub(super) fn look_up(host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+fn look_up(host: &str) -> Result<Vec<IpAddr>, ResolveError> {
     lookup_host(host)
         .map(Iterator::collect)
         .map_err(|error| ResolveError::new(failure(error.kind())).with_source(error))
@@ -16,6 +51,10 @@ pub(super) fn look_up(host: &str) -> Result<Vec<IpAddr>, ResolveError> {
 
 fn failure(kind: LookupErrorKind) -> DnsFailure {
     match kind {
+        // Without a descriptor for the hosts file, some systems pass it over and say the same.
+        LookupErrorKind::NoName | LookupErrorKind::NoData if has_no_descriptors() => {
+            DnsFailure::Transient
+        }
         LookupErrorKind::NoName | LookupErrorKind::NoData => DnsFailure::NotFound,
         // The system's own errors are a lack of memory or of file descriptors, for instance.
         LookupErrorKind::Again | LookupErrorKind::Memory | LookupErrorKind::System => {
@@ -23,4 +62,9 @@ fn failure(kind: LookupErrorKind) -> DnsFailure {
         }
         _ => DnsFailure::Other,
     }
+}
+
+/// Whether the process, or the machine, can open nothing more. A pipe needs nothing else.
+fn has_no_descriptors() -> bool {
+    io::pipe().is_err()
 }

@@ -7,6 +7,11 @@ use http::{HeaderMap, HeaderValue, header};
 /// Such a request has its target in absolute form (RFC 9112, section 3.2.2) and carries the
 /// proxy's credentials. Those of a tunnel, by contrast, look as they would without a proxy.
 ///
+/// The proxy goes by the target alone: it ignores the `host` field that it receives and replaces it
+/// by the target's authority (RFC 9112, section 3.2.2). A `host` that a user has set, to be sent in
+/// place of the URI's authority, therefore does not get to the origin through such a proxy; through
+/// a tunnel it does.
+///
 /// Its `Debug` output shows no credentials.
 ///
 /// ```

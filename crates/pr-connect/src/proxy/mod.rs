@@ -5,7 +5,7 @@ mod forwarding;
 mod socks;
 mod tunnel;
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::borrow::Cow;
 
 use http::HeaderValue;
 use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind, Proxy, Scheme};
@@ -14,18 +14,20 @@ use tokio_rustls::client::TlsStream;
 
 use self::credentials::Credentials;
 pub use self::forwarding::Forwarding;
+pub(crate) use self::socks::SocksPassage;
 use crate::{Stream, clock::Clock, secure::Secure, transport::Transport};
 
 /// A way past a proxy that can be taken: everything that is wrong with it has been found.
 pub(crate) enum Passage {
-    Http {
-        /// With the proxy itself.
-        secure: Option<Secure>,
-        authorization: Option<HeaderValue>,
-    },
-    Socks {
-        login: Option<(String, String)>,
-    },
+    Http(HttpPassage),
+    Socks(SocksPassage),
+}
+
+/// How to ask an HTTP proxy.
+pub(crate) struct HttpPassage {
+    /// With the proxy itself.
+    secure: Option<Secure>,
+    authorization: Option<HeaderValue>,
 }
 
 /// What there is once the proxy has been passed.
@@ -52,6 +54,8 @@ impl Way {
     }
 }
 
+/// The part of a connection that is spent on asking the proxy.
+const HANDSHAKE: &str = "the proxy's handshake";
 /// The longest host that SOCKS5 can carry, since it says the length in one byte.
 const LONGEST_SOCKS_HOST: usize = 255;
 
@@ -64,10 +68,10 @@ impl Passage {
         let credentials = Credentials::of(proxy);
         if !proxy.is_socks() {
             let secure = proxy.is_tls().then(|| Secure::with_proxy(tls, proxy));
-            return Ok(Self::Http {
+            return Ok(Self::Http(HttpPassage {
                 secure: secure.transpose()?,
                 authorization: credentials.map(|it| it.basic()).transpose()?,
-            });
+            }));
         }
         if key.bare_host().len() > LONGEST_SOCKS_HOST {
             return Err(BackendError::new(
@@ -76,33 +80,25 @@ impl Passage {
                  section 5)",
             ));
         }
-        Ok(Self::Socks {
+        Ok(Self::Socks(SocksPassage {
             login: credentials.map(Credentials::login).transpose()?,
-        })
+        }))
     }
+}
 
-    /// Gets past the proxy, which has just been dialed. The origin's address is known if it was
-    /// resolved here.
+impl HttpPassage {
+    /// Gets past the proxy, which has just been dialed.
     pub(crate) async fn take(
         self,
         transport: Transport,
         key: &ConnectionKey,
-        target: Option<SocketAddr>,
         clock: &Clock,
         timings: &mut DialTimings,
     ) -> Result<Passed, BackendError> {
-        let part = "the proxy's handshake";
-        let (secure, authorization) = match self {
-            Self::Socks { login } => {
-                let asking = socks::open(transport, key, target, login);
-                let transport = clock.time(part, &mut timings.proxy, asking).await?;
-                return Ok(Passed::Through(Way::Plain(transport)));
-            }
-            Self::Http {
-                secure,
-                authorization,
-            } => (secure, authorization),
-        };
+        let Self {
+            secure,
+            authorization,
+        } = self;
         let way = match secure {
             None => Way::Plain(transport),
             Some(secure) => {
@@ -119,12 +115,12 @@ impl Passage {
         let way = match way {
             Way::Plain(mut transport) => {
                 let asking = tunnel::open(&mut transport, key, authorization);
-                clock.time(part, &mut timings.proxy, asking).await?;
+                clock.time(HANDSHAKE, &mut timings.proxy, asking).await?;
                 Way::Plain(transport)
             }
             Way::Encrypted(mut stream) => {
                 let asking = tunnel::open(&mut *stream, key, authorization);
-                clock.time(part, &mut timings.proxy, asking).await?;
+                clock.time(HANDSHAKE, &mut timings.proxy, asking).await?;
                 Way::Encrypted(stream)
             }
         };

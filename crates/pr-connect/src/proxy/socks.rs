@@ -2,23 +2,58 @@
 
 use std::net::SocketAddr;
 
-use pr_core::{BackendError, ConnectionKey, ErrorKind};
+use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind};
 use tokio_socks::{Error, tcp::Socks5Stream};
 
-use super::failed;
-use crate::transport::Transport;
+use super::{HANDSHAKE, Way, failed};
+use crate::{clock::Clock, transport::Transport};
 
-/// Asks the proxy for a way to the key's origin: to this address of it or, without one, to its
-/// name, which the proxy resolves.
-pub(super) async fn open(
+/// How to ask a SOCKS5 proxy: everything that is wrong with it has been found.
+pub(crate) struct SocksPassage {
+    pub(super) login: Option<(String, String)>,
+}
+
+/// Why there is no way through.
+pub(crate) struct Refusal {
+    pub(crate) error: BackendError,
+    /// Whether it is about the address that was asked for, so that another one may do.
+    pub(crate) of_address: bool,
+}
+
+impl From<BackendError> for Refusal {
+    fn from(error: BackendError) -> Self {
+        Self {
+            error,
+            of_address: false,
+        }
+    }
+}
+
+impl SocksPassage {
+    /// Asks the proxy, which has just been dialed, for a way to the key's origin: to this address of
+    /// it or, without one, to its name, which the proxy resolves.
+    pub(crate) async fn take(
+        &self,
+        transport: Transport,
+        key: &ConnectionKey,
+        target: Option<SocketAddr>,
+        clock: &Clock,
+        timings: &mut DialTimings,
+    ) -> Result<Way, Refusal> {
+        let asking = open(transport, key, target, self.login.as_ref());
+        let transport = clock.time(HANDSHAKE, &mut timings.proxy, asking).await?;
+        Ok(Way::Plain(transport))
+    }
+}
+
+async fn open(
     transport: Transport,
     key: &ConnectionKey,
     target: Option<SocketAddr>,
-    login: Option<(String, String)>,
-) -> Result<Transport, BackendError> {
+    login: Option<&(String, String)>,
+) -> Result<Transport, Refusal> {
     let by_name = (key.bare_host(), key.port());
-    let has_credentials = login.is_some();
-    let opened = match (target, &login) {
+    let opened = match (target, login) {
         (Some(address), None) => Socks5Stream::connect_with_socket(transport, address).await,
         (None, None) => Socks5Stream::connect_with_socket(transport, by_name).await,
         (Some(address), Some((user, password))) => {
@@ -30,7 +65,23 @@ pub(super) async fn open(
     };
     opened
         .map(Socks5Stream::into_inner)
-        .map_err(|error| refused(error, has_credentials))
+        .map_err(|error| Refusal {
+            of_address: is_of_address(&error),
+            error: refused(error, login.is_some()),
+        })
+}
+
+/// Replies 3, 4, 5, 6 and 8 (RFC 1928, section 6): another address may be reached, or be of a type
+/// that the proxy knows.
+fn is_of_address(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NetworkUnreachable
+            | Error::HostUnreachable
+            | Error::ConnectionRefused
+            | Error::TtlExpired
+            | Error::AddressTypeNotSupported
+    )
 }
 
 fn refused(error: Error, has_credentials: bool) -> BackendError {
@@ -47,6 +98,13 @@ fn refused(error: Error, has_credentials: bool) -> BackendError {
         Error::Io(_) => failed("the SOCKS5 proxy closed the connection without an answer"),
         Error::InvalidResponseVersion | Error::InvalidReservedByte | Error::UnknownAddressType => {
             failed("the proxy's answer is not SOCKS5")
+        }
+        // Said of an unknown reply as well, so that as a source it might mislead.
+        Error::UnknownAuthMethod => {
+            return failed(
+                "the SOCKS5 proxy gave a reply that has no meaning (RFC 1928, section 6), or chose \
+                 a method of authentication that it was not offered",
+            );
         }
         // These say in a few words what the proxy did.
         _ => failed(format!("the SOCKS5 proxy refused or failed: {error}")),

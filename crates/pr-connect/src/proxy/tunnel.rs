@@ -32,9 +32,10 @@ where
     let write_error = written.await.err();
 
     let mut received = Vec::new();
+    let mut left = HEAD;
     let mut informational = 0;
     let status = loop {
-        let (status, length) = match read_head(stream, &mut received).await {
+        let (status, length) = match read_head(stream, &mut received, left).await {
             Err(Unread::Io(read_error)) => {
                 return Err(closed().with_source(write_error.unwrap_or(read_error)));
             }
@@ -49,6 +50,7 @@ where
             Ok(head) => head,
         };
         received.drain(..length);
+        left -= length;
         // Switching protocols is a final answer, if not one to CONNECT.
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             break status;
@@ -98,17 +100,25 @@ enum Unread {
     Bad(BackendError),
 }
 
-/// Reads until `received` begins with a head, and says its status and length.
-async fn read_head<S>(stream: &mut S, received: &mut Vec<u8>) -> Result<(StatusCode, usize), Unread>
+/// Reads until `received` begins with a head, and says its status and length, which is `left` at
+/// most.
+async fn read_head<S>(
+    stream: &mut S,
+    received: &mut Vec<u8>,
+    left: usize,
+) -> Result<(StatusCode, usize), Unread>
 where
     S: AsyncRead + Unpin,
 {
     let mut chunk = [0; 1024];
     loop {
-        if let Some(head) = parse(received).map_err(Unread::Bad)? {
-            return Ok(head);
+        let head = parse(received).map_err(Unread::Bad)?;
+        if let Some((status, length)) = head
+            && length <= left
+        {
+            return Ok((status, length));
         }
-        if received.len() > HEAD {
+        if received.len() > left {
             return Err(Unread::Bad(failed(format!(
                 "the proxy's answer to CONNECT is longer than {} KiB",
                 HEAD >> 10

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use pr_connect::{Alpn, Connector};
-use pr_core::{DnsFailure, ErrorKind, TimeoutPhase, TransportConfig};
-use pr_testkit::Server;
+use pr_core::{AddressFilter, DnsFailure, ErrorKind, TimeoutPhase, TransportConfig};
+use pr_testkit::{Server, closed_port};
 
 use crate::support::{Table, connect, key, settings};
 
@@ -67,6 +67,92 @@ async fn a_name_is_looked_up_once_however_many_wait() {
         outcome.unwrap();
     }
     assert_eq!(table.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_look_up_that_nobody_polls_any_more_holds_nobody_up() {
+    let server = Server::start();
+    let table = Arc::new(Table::new([("one.example", HERE)]));
+    table.hold();
+    let settings = asking(&table).connect_timeout(Duration::from_secs(5));
+    let connector = Connector::new(&settings).unwrap();
+    let key = key(&server.url_with_host("one.example", "/"));
+    let mut first = Box::pin(connector.connect(&key, Alpn::Http1));
+    assert!(futures::poll!(&mut first).is_pending());
+    assert_eq!(table.asked().len(), 1);
+    table.release();
+    connector.connect(&key, Alpn::Http1).await.unwrap();
+    assert_eq!(table.asked().len(), 2);
+    first.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_is_forgotten_when_none_of_its_addresses_answers() {
+    let server = Server::start();
+    let nobody = closed_port().unwrap();
+    let closed = nobody.addr().port();
+    let there = [&[[127, 0, 0, 1]][..], &[[127, 0, 0, 1], [127, 0, 0, 1]]];
+    for addresses in there {
+        let table = Arc::new(Table::new([("one.example", addresses)]));
+        let connector = Connector::new(&asking(&table)).unwrap();
+        let port = server.addr().port();
+        // One that answers is remembered, until one does not.
+        for (port, asked) in [(port, 1), (port, 1), (closed, 1), (closed, 2), (port, 3)] {
+            let key = key(&format!("http://one.example:{port}/"));
+            let outcome = connector.connect(&key, Alpn::Http1).await;
+            assert_eq!(outcome.is_err(), port == closed);
+            assert_eq!(table.asked().len(), asked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_not_forgotten_when_it_was_this_side_that_refused() {
+    let table = Arc::new(Table::new([("one.example", HERE)]));
+    let settings = asking(&table).address_filter(AddressFilter::new(|_| false));
+    let connector = Connector::new(&settings).unwrap();
+    let key = key("http://one.example/");
+    for _ in 0..2 {
+        connector.connect(&key, Alpn::Http1).await.unwrap_err();
+    }
+    assert_eq!(table.asked().len(), 1);
+}
+
+/// What tells the test below that it is the process without descriptors.
+#[cfg(target_os = "linux")]
+const STARVED: &str = "PR_CONNECT_TEST_STARVED";
+
+/// Starts itself once more in a process that may open few files, since the limit is one for all
+/// tests of a process.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_descriptors_no_name_is_said_not_to_exist() {
+    use std::{env, fs::File, process::Command};
+
+    if env::var_os(STARVED).is_none() {
+        let name = "names::without_descriptors_no_name_is_said_not_to_exist";
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n 64; exec \"$0\" --exact \"$1\" --nocapture"])
+            .arg(env::current_exe().unwrap())
+            .arg(name)
+            .env(STARVED, "1")
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let ran = output.status.success() && shown.contains("1 passed");
+        assert!(ran, "{shown}{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let connector = Connector::new(&settings()).unwrap();
+    let mut files = Vec::new();
+    while let Ok(file) = File::open("/dev/null") {
+        files.push(file);
+    }
+    let key = key("http://localhost/");
+    let outcome = connector.connect(&key, Alpn::Http1).await;
+    drop(files);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.dns_failure(), Some(DnsFailure::Transient), "{error}");
 }
 
 #[tokio::test]

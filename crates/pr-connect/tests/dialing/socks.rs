@@ -1,13 +1,15 @@
 //! SOCKS5 proxies: who resolves the name, credentials, and refusals.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use pr_connect::Connected;
-use pr_core::{BackendError, ErrorKind};
-use pr_testkit::{ProxyFault, ProxyServer, ProxyTarget, Script, ScriptedServer, Server, TestCa};
+use pr_connect::{Alpn, Connected, Connector};
+use pr_core::{AddressFilter, BackendError, ErrorKind};
+use pr_testkit::{
+    ProxyFault, ProxyServer, ProxyTarget, Script, ScriptedServer, Server, TestCa, closed_port,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Table, connect_through, get, settings};
+use crate::support::{Table, connect_through, get, key_through, settings};
 
 #[tokio::test]
 async fn socks5h_leaves_the_name_to_the_proxy_and_socks5_does_not() {
@@ -97,7 +99,7 @@ async fn a_refusal_says_why() {
         (4, "Host unreachable"),
         (5, "refused"),
         (8, "Address type"),
-        (77, "refused or failed"),
+        (77, "no meaning"),
     ] {
         proxy.set_fault(ProxyFault::SocksReply(reply));
         let error = connect_through(settings(), "https://origin.invalid/", &proxy.url("socks5h"))
@@ -105,6 +107,78 @@ async fn a_refusal_says_why() {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Proxy);
         assert!(error.message().contains(text), "{reply}: {error}");
+        assert!(!error.chain().contains("Unknown auth method"), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_is_asked_for_all_addresses_until_it_reaches_one() {
+    let server = Server::start();
+    let closed = closed_port().unwrap();
+    let unreachable = ([203, 0, 113, 1], 80).into();
+    let addresses = [closed.addr(), unreachable, server.addr(), closed.addr()];
+    let forbidden = |address| address != IpAddr::from([203, 0, 113, 1]);
+    let plain = || settings().resolve("origin.invalid", addresses);
+    for (credentials, settings, asked) in [
+        (false, plain(), &addresses[..3]),
+        (true, plain(), &addresses[..3]),
+        (
+            false,
+            plain().address_filter(AddressFilter::new(forbidden)),
+            &[closed.addr(), server.addr()],
+        ),
+    ] {
+        let mut proxy = ProxyServer::builder().socks5();
+        if credentials {
+            proxy = proxy.credentials("user", "pass");
+        }
+        let proxy = proxy.start();
+        let through = if credentials {
+            proxy.url_with_credentials("socks5", "user", "pass")
+        } else {
+            proxy.url("socks5")
+        };
+        let connected = connect_through(settings, "http://origin.invalid/", &through).await;
+        let answer = get(&mut connected.unwrap(), "origin.invalid", "/get").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let targets = proxy.requests().into_iter().map(|request| request.target);
+        let expected = asked.iter().copied().map(ProxyTarget::Address);
+        assert_eq!(targets.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(proxy.connections().len(), asked.len());
+    }
+}
+
+#[tokio::test]
+async fn only_a_refusal_of_the_address_leads_to_the_next() {
+    let proxy = ProxyServer::socks5();
+    for reply in [1, 2, 3, 4, 5, 6, 7, 8, 0x42] {
+        proxy.set_fault(ProxyFault::SocksReply(reply));
+        let table = Table::new([("origin.invalid", &[[127, 0, 0, 1], [127, 0, 0, 2]])]);
+        let settings = settings().resolver(Arc::new(table));
+        let before = proxy.requests().len();
+        let error = connect_through(settings, "http://origin.invalid/", &proxy.url("socks5"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Proxy);
+        let asked = if matches!(reply, 3 | 4 | 5 | 6 | 8) {
+            2
+        } else {
+            1
+        };
+        assert_eq!(proxy.requests().len() - before, asked, "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_forgotten_when_the_proxy_reaches_none_of_its_addresses() {
+    let proxy = ProxyServer::socks5();
+    let table = Arc::new(Table::new([("origin.invalid", &[[127, 0, 0, 1]])]));
+    let connector = Connector::new(&settings().resolver(Arc::clone(&table) as _)).unwrap();
+    let key = key_through("http://origin.invalid/", Some(&proxy.url("socks5")), true);
+    for (reply, asked) in [(1, 1), (4, 1), (1, 2)] {
+        proxy.set_fault(ProxyFault::SocksReply(reply));
+        connector.connect(&key, Alpn::Http1).await.unwrap_err();
+        assert_eq!(table.asked().len(), asked);
     }
 }
 

@@ -62,6 +62,9 @@ async fn an_answer_that_is_none_is_an_error() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "a".repeat(17 << 10));
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(17 << 10));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(101));
+    // Each is short enough, but not all of them.
+    let hint = format!("HTTP/1.1 103 Hint\r\nx: {}\r\n\r\n", "a".repeat(6 << 10));
+    let hints = format!("{}HTTP/1.1 200 OK\r\n\r\n", hint.repeat(3));
     let waiting = "HTTP/1.1 100 Wait\r\n\r\n".repeat(33);
     for (answer, kind, text) in [
         ("220 mail.example\r\n\r\n", Proxy, "not HTTP/1.1"),
@@ -86,6 +89,7 @@ async fn an_answer_that_is_none_is_an_error() {
         ),
         (&long, Proxy, "16 KiB"),
         (&endless, Proxy, "16 KiB"),
+        (&hints, Proxy, "16 KiB"),
         (&many, Proxy, "100 header fields"),
         (&waiting, Proxy, "32 informational"),
     ] {
@@ -107,6 +111,11 @@ async fn a_tunnel_begins_after_the_head_whatever_the_head_says() {
         "HTTP/1.0 200 Connection established\r\n\r\n",
         "HTTP/1.1 100 Wait\r\n\r\nHTTP/1.1 102 Wait\r\nx: y\r\n\r\nHTTP/1.1 299 OK\r\n\r\n",
         &format!("HTTP/1.1 200 OK\r\n{fields}\r\n"),
+        // 16 KiB to the byte.
+        &format!(
+            "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
+            "a".repeat((16 << 10) - 24)
+        ),
     ] {
         let fault = ProxyFault::TunnelHead(head.to_owned().into());
         let proxy = ProxyServer::builder().fault(fault).start();

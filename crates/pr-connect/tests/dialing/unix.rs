@@ -67,3 +67,44 @@ async fn a_socket_that_nobody_listens_on_is_a_connect_error() {
         assert!(error.message().contains(text), "{error}");
     }
 }
+
+/// Linux only: elsewhere a full backlog is a refusal, as that of a socket which nobody listens on.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_backlog_is_waited_for_until_time_is_up() {
+    use std::time::Duration;
+
+    use pr_connect::Connector;
+    use pr_core::TimeoutPhase;
+    use socket2::{Domain, SockAddr, Socket, Type};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let address = SockAddr::unix(&path).unwrap();
+    let stream = || Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    let listener = stream();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    let full = loop {
+        let socket = stream();
+        socket.set_nonblocking(true).unwrap();
+        match socket.connect(&address) {
+            Ok(()) => waiting.push(socket),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+
+    let key = key("http://origin.invalid/").with_unix_socket(path.into());
+    let limited = settings().connect_timeout(Duration::from_millis(50));
+    let error = connect_key(limited, &key).await.unwrap_err();
+    assert_eq!(error.timeout_phase(), Some(TimeoutPhase::Connect));
+
+    let connector = Connector::new(&settings()).unwrap();
+    let mut connecting = Box::pin(connector.connect(&key, Alpn::Http1));
+    assert!(futures::poll!(&mut connecting).is_pending());
+    let accepted = listener.accept().unwrap();
+    connecting.await.unwrap();
+    drop((accepted, waiting));
+}

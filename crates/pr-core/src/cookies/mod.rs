@@ -1,6 +1,7 @@
 //! Cookies by RFC 6265bis: what a response may set, what a request is given, and for how long.
 
 mod cookie;
+mod date;
 mod header;
 mod jar;
 mod receive;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use cookie_store::{Cookie as Attributes, CookieDomain, CookiePath, RawCookie};
 use url::Url;
 
-use super::{BROKEN_PREFIX, MAX_AGE, MAX_ATTRIBUTE, MAX_PAIR, Refusal, site, store::Entry};
+use super::{BROKEN_PREFIX, MAX_AGE, MAX_ATTRIBUTE, MAX_PAIR, Refusal, date, site, store::Entry};
 
 /// Reads one field that came from this URL at this time, in seconds since 1970.
 pub(super) fn read(line: &str, url: &Url, now: i64) -> Result<Entry, Refusal> {
@@ -20,8 +20,9 @@ pub(super) fn read(line: &str, url: &Url, now: i64) -> Result<Entry, Refusal> {
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let (name, value) = (trimmed(name), trimmed(value));
     check_pair(name, value)?;
+    let (attributes, expires) = legible(attributes)?;
     // The library wants a name, and the pair has been read already.
-    let attributes = RawCookie::parse(["n=v", &legible(attributes)?].concat())
+    let attributes = RawCookie::parse(["n=v", &attributes].concat())
         .map_err(|_| Refusal("it cannot be read"))?;
     let names_path = attributes.path().is_some_and(|path| path.starts_with('/'));
     let attributes = Attributes::try_from_raw_cookie(&attributes, url)
@@ -29,7 +30,7 @@ pub(super) fn read(line: &str, url: &Url, now: i64) -> Result<Entry, Refusal> {
     let entry = Entry {
         name: name.into(),
         value: value.into(),
-        expires: expiry(&attributes, now),
+        expires: expiry(&attributes, expires, now),
         secure: attributes.secure() == Some(true),
         http_only: attributes.http_only() == Some(true),
         domain: domain(&attributes.domain, url)?,
@@ -124,10 +125,11 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// The attributes without those that the RFC ignores and the library would not: too long ones,
-/// ages that are no numbers, and domains before the last one.
-fn legible(attributes: &str) -> Result<String, Refusal> {
+/// ages that are no numbers, and domains before the last one. The last `Expires` that is a date is
+/// read here, in seconds since 1970, because the library knows only a few formats.
+fn legible(attributes: &str) -> Result<(String, Option<i64>), Refusal> {
     let mut kept: Vec<Cow<'_, str>> = Vec::new();
-    let mut domain = None;
+    let (mut domain, mut expires) = (None, None);
     for attribute in attributes.split(';') {
         let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
         let (name, value) = (trimmed(name), trimmed(value));
@@ -136,6 +138,8 @@ fn legible(attributes: &str) -> Result<String, Refusal> {
         }
         if name.eq_ignore_ascii_case("domain") {
             domain = Some(value);
+        } else if name.eq_ignore_ascii_case("expires") {
+            expires = date::parse(value).or(expires);
         } else if !name.eq_ignore_ascii_case("max-age") || is_number(value) {
             kept.push(attribute.into());
         }
@@ -146,7 +150,7 @@ fn legible(attributes: &str) -> Result<String, Refusal> {
         }
         kept.push(format!("domain={domain}").into());
     }
-    Ok(kept.join(";"))
+    Ok((kept.join(";"), expires))
 }
 
 fn is_number(text: &str) -> bool {
@@ -154,8 +158,9 @@ fn is_number(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// When the cookie ends, in seconds since 1970. The library knows one clock, and not the limit.
-fn expiry(attributes: &Attributes<'_>, now: i64) -> Option<i64> {
+/// When the cookie ends, in seconds since 1970: by its age, else at the date that it names. The
+/// library knows one clock, and not the limit.
+fn expiry(attributes: &Attributes<'_>, expires: Option<i64>, now: i64) -> Option<i64> {
     let latest = now.saturating_add(MAX_AGE);
     if let Some(age) = attributes.max_age() {
         let seconds = age.whole_seconds();
@@ -165,8 +170,7 @@ fn expiry(attributes: &Attributes<'_>, now: i64) -> Option<i64> {
             now.saturating_add(seconds).min(latest)
         });
     }
-    let expires = attributes.expires_datetime()?;
-    Some(expires.unix_timestamp().min(latest))
+    expires.map(|expires| expires.min(latest))
 }
 
 /// The domain, if a cookie from this URL may have it; the library has found that it matches.

@@ -4,8 +4,7 @@ use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, Sta
 
 use super::stack::{Corrupt, Decoder};
 
-/// Windows are at most 16 MiB: the larger ones that some encoders know are no part of the RFC. Bytes
-/// after the end are ignored, as browsers do.
+/// Windows are at most 16 MiB: the larger ones that some encoders know are no part of the RFC.
 pub(super) struct Brotli {
     state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>,
     ended: bool,
@@ -23,9 +22,6 @@ impl Brotli {
 
 impl Decoder for Brotli {
     fn step(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<usize, Corrupt> {
-        if self.ended {
-            return Ok(input.len());
-        }
         let start = output.len();
         output.resize(output.capacity(), 0);
         let (mut taken, mut written, mut total) = (0, 0, 0);
@@ -50,6 +46,10 @@ impl Decoder for Brotli {
     }
 
     fn is_complete(&self) -> bool {
+        self.ended
+    }
+
+    fn has_ended(&self) -> bool {
         self.ended
     }
 }

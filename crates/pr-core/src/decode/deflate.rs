@@ -8,7 +8,7 @@ use super::{
     stack::{Corrupt, Decoder},
 };
 
-/// Takes both kinds. Bytes after the end are ignored, as browsers do.
+/// Takes both kinds.
 pub(super) struct Deflate(State);
 
 enum State {
@@ -47,7 +47,7 @@ impl Decoder for Deflate {
             }
         }
         let State::Inflating(state) = &mut self.0 else {
-            return Ok(input.len());
+            return Ok(0);
         };
         let (taken, ended) = inflate(state, input, output)?;
         if ended {
@@ -58,6 +58,10 @@ impl Decoder for Deflate {
 
     fn is_complete(&self) -> bool {
         matches!(self.0, State::Ended)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.is_complete()
     }
 }
 

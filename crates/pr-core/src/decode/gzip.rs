@@ -7,8 +7,8 @@ use super::{
     stack::{Corrupt, Decoder},
 };
 
-/// Takes every member. What follows the last one and does not begin like another is ignored, as
-/// browsers do: padding for instance.
+/// Takes every member. What does not begin like another one is no part of the data: padding for
+/// instance.
 pub(super) struct Gzip {
     state: State,
     inflate: Decompress,
@@ -54,7 +54,7 @@ impl Decoder for Gzip {
                         self.state = State::Inflating;
                     }
                 }
-                State::Inflating => return Ok(taken),
+                State::Inflating | State::Ended => return Ok(taken),
                 State::Trailer(trailer, filled) => {
                     trailer[*filled] = byte;
                     *filled += 1;
@@ -67,6 +67,7 @@ impl Decoder for Gzip {
                             });
                         }
                         self.state = State::Between(false);
+                        return Ok(taken + 1);
                     }
                 }
                 State::Between(begun) => match (*begun, byte) {
@@ -78,7 +79,6 @@ impl Decoder for Gzip {
                     }
                     _ => self.state = State::Ended,
                 },
-                State::Ended => break,
             }
         }
         Ok(input.len())
@@ -86,6 +86,10 @@ impl Decoder for Gzip {
 
     fn is_complete(&self) -> bool {
         matches!(self.state, State::Between(false) | State::Ended)
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
     }
 }
 

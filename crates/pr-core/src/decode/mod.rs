@@ -3,6 +3,13 @@
 //! The codecs are driven by hand rather than by an adapter over `AsyncRead`. A stack of codings is then
 //! a loop over their states without a buffered reader for each, trailers and errors of the transport
 //! pass by untouched, and what may follow the end of the compressed data is decided here, once.
+//!
+//! What a peer sends costs it little and may cost much here, so work is bounded in three ways. Each
+//! poll decodes some 256 KiB and then lets other tasks and timers run, whether or not Tokio counts. A
+//! layer that is given much more than comes out of the last one, 1 MiB and 16 bytes for each, is an
+//! error, so that a limit on the content limits what lies between the layers too: in honest data each
+//! layer is about as large as what it holds, or smaller. And of what follows the end of the data 64 KiB
+//! are ignored, as browsers do, before the source is let go.
 
 mod body;
 mod coding;
@@ -49,8 +56,8 @@ const MOST_CODINGS: usize = 5;
 /// Left as it came: what has no body; a part of a representation, whose range counts encoded bytes
 /// (RFC 9110, section 14.2); and what has a coding that is unknown or not compiled in. The head stays
 /// as the peer sent it in any case. With more than five codings, reading the body fails with kind
-/// [`Limit`](ErrorKind::Limit); what is no valid coded data fails with kind
-/// [`Decode`](ErrorKind::Decode).
+/// [`Limit`](ErrorKind::Limit), and so it does when more than 1 MiB of coded data decodes to next to
+/// nothing; what is no valid coded data fails with kind [`Decode`](ErrorKind::Decode).
 pub(crate) fn decode(method: &Method, response: &mut ExchangeResponse) {
     // The only cost of a response without a coding.
     if !response.headers.contains_key(header::CONTENT_ENCODING) {

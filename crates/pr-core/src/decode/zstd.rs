@@ -6,8 +6,7 @@ use zstd::stream::raw::{DParameter, InBuffer, Operation, OutBuffer};
 
 use super::stack::{Corrupt, Decoder};
 
-/// Takes every frame. What follows the last one and does not begin like another is ignored, as
-/// browsers do.
+/// Takes every frame. What does not begin like another one is no part of the data.
 pub(super) struct Zstd {
     state: State,
     /// Made with the first byte, because its making can fail.
@@ -78,13 +77,17 @@ impl Decoder for Zstd {
             }
         }
         match self.state {
-            State::Ended => Ok(input.len()),
+            State::Ended => Ok(taken),
             _ => Ok(taken + self.run(&input[taken..], output).map_err(corrupt)?),
         }
     }
 
     fn is_complete(&self) -> bool {
         matches!(self.state, State::Between(_, 0) | State::Ended)
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
     }
 }
 

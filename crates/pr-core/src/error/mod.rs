@@ -44,6 +44,7 @@ struct Inner {
     phase: Option<TimeoutPhase>,
     dns_failure: Option<DnsFailure>,
     proxy_status: Option<StatusCode>,
+    status: Option<StatusCode>,
     reused_connection: bool,
     source: Option<BoxError>,
 }
@@ -70,6 +71,7 @@ impl BackendError {
                 phase: None,
                 dns_failure: None,
                 proxy_status: None,
+                status: None,
                 reused_connection: false,
                 source: None,
             }),
@@ -142,6 +144,7 @@ impl BackendError {
             phase,
             dns_failure,
             proxy_status,
+            status,
             reused_connection,
             source: _,
         } = *self.inner;
@@ -155,6 +158,7 @@ impl BackendError {
                 phase,
                 dns_failure,
                 proxy_status,
+                status,
                 reused_connection,
                 source: None,
             }),
@@ -176,6 +180,11 @@ impl BackendError {
     #[cfg(feature = "serde")]
     pub(crate) fn with_dns_failure(mut self, failure: DnsFailure) -> Self {
         self.inner.dns_failure = Some(failure);
+        self
+    }
+
+    pub(crate) fn with_status_code(mut self, status: StatusCode) -> Self {
+        self.inner.status = Some(status);
         self
     }
 
@@ -242,6 +251,12 @@ impl BackendError {
     /// known. Only [`Transient`](DnsFailure::Transient) is worth another try.
     pub fn dns_failure(&self) -> Option<DnsFailure> {
         self.inner.dns_failure
+    }
+
+    /// The status of the response that was turned into this error, by
+    /// [`error_for_status`](crate::NormalizedResponse::error_for_status).
+    pub fn status_code(&self) -> Option<StatusCode> {
+        self.inner.status
     }
 
     /// The status with which the proxy refused a tunnel, if this is a [`Proxy`](ErrorKind::Proxy)
@@ -335,6 +350,7 @@ impl fmt::Debug for BackendError {
             phase,
             dns_failure,
             proxy_status,
+            status,
             reused_connection,
             source,
         } = &*self.inner;
@@ -347,6 +363,7 @@ impl fmt::Debug for BackendError {
             .field("phase", phase)
             .field("dns_failure", dns_failure)
             .field("proxy_status", proxy_status)
+            .field("status", status)
             .field("reused_connection", reused_connection)
             .field("source", source)
             .finish()

@@ -20,6 +20,8 @@ struct Fields {
     dns_failure: Option<DnsFailure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy_status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status_code: Option<u16>,
     /// The causes, outermost first. Their types do not survive the journey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
@@ -42,6 +44,7 @@ impl Serialize for BackendError {
             phase: self.timeout_phase(),
             dns_failure: self.dns_failure(),
             proxy_status: self.proxy_status().map(|status| status.as_u16()),
+            status_code: self.status_code().map(|status| status.as_u16()),
             causes,
         }
         .serialize(serializer)
@@ -62,6 +65,10 @@ impl<'de> Deserialize<'de> for BackendError {
         if let Some(status) = fields.proxy_status {
             let status = StatusCode::from_u16(status).map_err(de::Error::custom)?;
             error = error.with_proxy_status(status);
+        }
+        if let Some(status) = fields.status_code {
+            let status = StatusCode::from_u16(status).map_err(de::Error::custom)?;
+            error = error.with_status_code(status);
         }
         if let Some(backend) = fields.backend {
             error = error.with_backend(backend);

@@ -252,7 +252,8 @@ impl Entry {
                 network.contains(&IpAddr::V4(address))
             }
             (Hosts::Network(network), Some(Host::Ipv6(address))) => {
-                network.contains(&IpAddr::V6(address))
+                let address = IpAddr::V6(address);
+                network.contains(&address) || network.contains(&address.to_canonical())
             }
             (Hosts::Domain(domain), Some(Host::Domain(host))) => {
                 let host = host.strip_suffix('.').unwrap_or(host);
@@ -341,6 +342,7 @@ mod tests {
             ("10.0.0.0/8", "http://10.255.0.1/", true),
             ("10.1.2.3/8", "http://10.255.0.1/", true),
             ("10.0.0.0/8", "http://11.0.0.1/", false),
+            ("10.0.0.0/8", "http://[::ffff:10.0.0.1]/", true),
             ("10.0.0.0/8", "http://ten.example/", false),
             ("fd00::/8", "http://[fd12::1]/", true),
             ("fd00::/8", "http://[fe80::1]/", false),

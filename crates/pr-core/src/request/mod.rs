@@ -116,6 +116,12 @@ pub(crate) struct Defect(pub(crate) String);
 /// The total time of a request that names none.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Whether a limit on the whole is so long, a year or more, that it is none.
+pub(crate) fn is_endless(limit: Duration) -> bool {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    limit >= YEAR
+}
+
 impl RequestConfig {
     /// A request with this method, whatever it was before.
     pub fn new(method: Method, url: impl Into<RequestConfig>) -> Self {
@@ -200,6 +206,9 @@ impl RequestConfig {
     }
 
     /// Adds a header field. Repeated names are kept, in order.
+    ///
+    /// A `host` of your own takes the place of the URL's, but not through a proxy that forwards plain
+    /// `http` requests: that goes by the URL (RFC 9112, section 3.2.2).
     pub fn header(
         mut self,
         name: impl TryInto<HeaderName>,

@@ -51,7 +51,7 @@ impl Options {
 impl RequestConfig {
     /// Limits the whole request, from its dispatch to the last byte of its response, redirects
     /// included. Default: 30 s, which a streamed body may exceed; a limit set here it may not.
-    /// Zero is refused.
+    /// Zero is refused, and a year or more is [none](Self::no_timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
@@ -62,7 +62,6 @@ impl RequestConfig {
     /// [`read_timeout`](Self::read_timeout), [`write_timeout`](Self::write_timeout)) are 30 s then,
     /// unless they are set.
     pub fn no_timeout(self) -> Self {
-        // More than can be represented as a moment in time.
         self.timeout(Duration::MAX)
     }
 
@@ -174,7 +173,8 @@ impl RequestConfig {
         self
     }
 
-    /// Sets TLS settings for this request, in place of the backend's. Its redirects keep them.
+    /// Sets TLS settings for this request, in place of all of the backend's, roots included. Its
+    /// redirects keep them.
     pub fn tls(mut self, tls: TlsConfig) -> Self {
         self.options_mut().tls = Some(tls);
         self

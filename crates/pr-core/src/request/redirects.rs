@@ -33,6 +33,9 @@ enum Kind {
     Custom(Arc<Decide>),
 }
 
+/// More than anybody means: whoever gets there goes round in circles.
+const MOST: usize = 100;
+
 type Decide = dyn Fn(&RedirectAttempt<'_>) -> RedirectAction + Send + Sync;
 
 impl RedirectPolicy {
@@ -47,7 +50,8 @@ impl RedirectPolicy {
         Self(Kind::Limited(most))
     }
 
-    /// Asks `decide` about each redirect. It has to limit their number itself.
+    /// Asks `decide` about each redirect. Of one request, 100 are followed at most, whatever it
+    /// says; one more is an error of kind [`Redirect`](crate::ErrorKind::Redirect).
     pub fn custom(
         decide: impl Fn(&RedirectAttempt<'_>) -> RedirectAction + Send + Sync + 'static,
     ) -> Self {
@@ -61,6 +65,9 @@ impl RedirectPolicy {
                 RedirectAction::Refuse(format!("more than {most} redirects"))
             }
             Kind::Limited(_) => RedirectAction::Follow,
+            Kind::Custom(_) if attempt.history.len() >= MOST => RedirectAction::Refuse(format!(
+                "more than {MOST} redirects, which no policy may follow"
+            )),
             Kind::Custom(decide) => decide(attempt),
         }
     }

@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use tempfile::NamedTempFile;
-use tokio::{runtime::Handle, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, spawn_blocking},
+};
 
 use crate::{BackendError, ErrorKind};
 
@@ -25,7 +28,9 @@ where
     if Handle::try_current().is_err() {
         return Err(BackendError::no_runtime());
     }
-    let (target, mut file) = on_a_thread(move || create(&path)).await?;
+    let shown = path.display().to_string();
+    let failed = |error| about(&shown, error);
+    let (target, mut file) = on_a_thread(move || create(&path)).await.map_err(failed)?;
     let (mut written, mut ended) = (0, false);
     while !ended {
         let (mut batch, mut size) = (Vec::new(), 0);
@@ -46,10 +51,32 @@ where
             }
             Ok(file)
         })
-        .await?;
+        .await
+        .map_err(failed)?;
     }
-    on_a_thread(move || file.persist(target).map_err(|error| error.error)).await?;
+    let persisted = on_a_thread(move || file.persist(target).map_err(|error| error.error));
+    persisted.await.map_err(failed)?;
     Ok(written)
+}
+
+/// The error of writing this file, which was meant to become so.
+fn about(path: &str, error: Unwritten) -> BackendError {
+    match error {
+        Unwritten::Io(error) => {
+            let why = format!("{path} could not be written");
+            BackendError::new(ErrorKind::Other, why).with_source(error)
+        }
+        Unwritten::ShutDown(error) => {
+            let why = format!("the runtime shut down before {path} was written");
+            BackendError::new(ErrorKind::Cancelled, why).with_source(error)
+        }
+    }
+}
+
+/// Why a step of writing was not done.
+enum Unwritten {
+    Io(io::Error),
+    ShutDown(JoinError),
 }
 
 /// Makes the temporary file, and says what it is to become.
@@ -101,16 +128,9 @@ fn temporary() -> tempfile::Builder<'static, 'static> {
 
 async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, BackendError> {
+) -> Result<T, Unwritten> {
     match spawn_blocking(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => {
-            let why = "the file could not be written";
-            Err(BackendError::new(ErrorKind::Other, why).with_source(error))
-        }
-        Err(error) => {
-            let why = "the runtime shut down before the file was written";
-            Err(BackendError::new(ErrorKind::Cancelled, why).with_source(error))
-        }
+        Ok(done) => done.map_err(Unwritten::Io),
+        Err(error) => Err(Unwritten::ShutDown(error)),
     }
 }

@@ -161,7 +161,7 @@ macro_rules! head_accessors {
         }
 
         /// This response, or an error of kind [`Status`](crate::ErrorKind::Status) if it is a 4xx
-        /// or 5xx.
+        /// or 5xx; the error keeps the [status](crate::BackendError::status_code), not the body.
         pub fn error_for_status(self) -> Result<Self, BackendError> {
             self.head.error_for_status()?;
             Ok(self)
@@ -245,7 +245,7 @@ impl NormalizedResponse {
             before: *before,
             queued: *queued,
             dial,
-            first_byte: head.saturating_sub(*before + *queued + dialing),
+            first_byte: head.saturating_sub(before.saturating_add(*queued).saturating_add(dialing)),
             head: *head,
             total: self.elapsed,
         }
@@ -266,7 +266,8 @@ impl Head {
 
     fn error_for_status(&self) -> Result<(), BackendError> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(self.error(ErrorKind::Status, format!("the status is {}", self.status)));
+            let error = self.error(ErrorKind::Status, format!("the status is {}", self.status));
+            return Err(error.with_status_code(self.status));
         }
         Ok(())
     }

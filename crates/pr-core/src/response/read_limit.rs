@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use crate::{BackendError, Progress, Stage};
 
@@ -70,7 +73,9 @@ impl ReadLimit {
             sleep.as_mut().reset(end);
             pause.is_running = true;
         }
-        ready!(sleep.as_mut().poll(cx));
+        // Even if reading has just used up what the task may do at a time, as it does whenever much
+        // comes that gives nothing.
+        ready!(Pin::new(&mut coop::unconstrained(sleep.as_mut())).poll(cx));
         let limit = pause.limit;
         self.pause = None;
         Poll::Ready(timed_out(&format!("{limit:?} without a byte")))

@@ -28,8 +28,11 @@ use crate::{BackendError, ConnectionInfo, Delivery, Frame, IncomingBody, gather:
 /// The pieces come without content codings (RFC 9110, section 8.4), if those are compiled in: `gzip`,
 /// `deflate`, `br` and `zstd`. Decoding happens as pieces are asked for, at most 64 KiB at a time, so
 /// that a small body which decodes to a huge one takes no memory either. Data that is corrupt or ends
-/// too early is an error of kind [`Decode`](crate::ErrorKind::Decode). With any other coding, or in a
-/// partial response (status 206), the body is as it was sent.
+/// too early is an error of kind [`Decode`](crate::ErrorKind::Decode); if more than 1 MiB of it decodes
+/// to next to nothing, that is one of kind [`Limit`](crate::ErrorKind::Limit). Up to 64 KiB after the
+/// end of the data are read and ignored; if more comes, the body ends there, and its stream or
+/// connection is let go. With any other coding, or in a partial response (status 206), the body is as
+/// it was sent.
 ///
 /// ```
 /// use futures::StreamExt;
@@ -88,7 +91,8 @@ impl StreamingResponse {
     }
 
     /// How many bytes of the body have been received so far: with its content coding, without what
-    /// HTTP itself adds, such as chunks.
+    /// HTTP itself adds, such as chunks. What follows the end of the coded data is counted when the
+    /// body has ended.
     pub fn body_bytes_received(&self) -> u64 {
         self.received
     }
@@ -180,7 +184,8 @@ impl Stream for StreamingResponse {
             let polled = this.body.poll_next_unpin(cx);
             if let Some(received) = this.body.received() {
                 if received > this.received {
-                    // It is alive, even if nothing could be decoded from it yet.
+                    // It is alive, even if nothing could be decoded from it yet. What follows the end
+                    // of coded data is not counted while it comes.
                     this.limit.piece_arrived();
                 }
                 this.received = received;

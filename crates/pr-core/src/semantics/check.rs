@@ -154,8 +154,8 @@ fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
             .and_then(|text| text.parse::<u64>().ok());
         if stated.is_none() || stated != request.body().content_length() {
             return Err(request.refuse(
-                "the header content-length differs from the body's length; leave it out and the \
-                 right one is sent",
+                "the header content-length differs from the body's length, or that is not known \
+                 before the body is opened; leave it out and the right one is sent",
             ));
         }
     } else if lengths.len() > 1 {

@@ -18,7 +18,7 @@ use self::{pace::Pace, prepare::Prepared, redirect::Next};
 use crate::{
     Backend, BackendError, Delivery, ErrorKind, ExchangeResponse, Frame, Hop, IncomingBody,
     NormalizedResponse, Progress, RequestConfig, Stage, StreamingResponse, decode,
-    request::DEFAULT_TIMEOUT,
+    request::{DEFAULT_TIMEOUT, is_endless},
     response::{Head, ReadLimit, SizeLimits, Waited},
 };
 
@@ -50,7 +50,7 @@ where
         if stream || run.pace.is_some() {
             return Box::pin(async move { run.stream().await?.into_whole().await }).await;
         }
-        let outcome = match run.deadline {
+        let outcome = match run.deadline() {
             Some(deadline) => timeout_at(deadline, run.whole()).await,
             None => Ok(run.whole().await),
         };
@@ -84,17 +84,22 @@ struct Run<H> {
     is_streamed: bool,
     /// The user's limit; `None` if there is none but the default.
     timeout: Option<Duration>,
-    deadline: Option<Instant>,
     /// The limits of its parts. Boxed, because few requests have any.
     pace: Option<Box<Pace>>,
     /// From the first poll on.
     progress: Option<Progress>,
-    /// How long earlier exchanges took.
-    before: Duration,
-    history: Vec<Hop>,
+    /// The exchanges before the one under way. Boxed, because most requests have none.
+    past: Option<Box<Past>>,
     attempts: u32,
     /// The most that has happened to any exchange of this request; no error may claim less.
     fate: Delivery,
+}
+
+/// What a request has behind it.
+#[derive(Default)]
+struct Past {
+    hops: Vec<Hop>,
+    took: Duration,
 }
 
 impl<H, B> Run<H>
@@ -117,11 +122,9 @@ where
             started: None,
             is_streamed,
             timeout,
-            deadline: None,
             pace,
             progress: None,
-            before: Duration::ZERO,
-            history: Vec::new(),
+            past: None,
             attempts: 1,
             fate: Delivery::NotSent,
         })
@@ -134,9 +137,6 @@ where
         }
         let now = Instant::now();
         self.started = Some(now);
-        self.progress = Some(Progress::since(now, self.pace.is_some()));
-        // A limit too long to be represented is no limit.
-        self.deadline = now.checked_add(self.limit());
         Ok(self)
     }
 
@@ -145,12 +145,18 @@ where
             .map_or(Duration::ZERO, |started| started.elapsed())
     }
 
+    /// When time is up; `None` before it began, and if there is no limit.
+    fn deadline(&self) -> Option<Instant> {
+        let limit = Some(self.limit()).filter(|limit| !is_endless(*limit));
+        self.started?.checked_add(limit?)
+    }
+
     fn limit(&self) -> Duration {
         self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 
     async fn stream(&mut self) -> Result<StreamingResponse, BackendError> {
-        let outcome = match self.deadline {
+        let outcome = match self.deadline() {
             Some(deadline) => timeout_at(deadline, self.head()).await,
             None => Ok(self.head().await),
         };
@@ -159,7 +165,7 @@ where
         let limit = if self.is_streamed && self.timeout.is_none() {
             ReadLimit::new(None, pause.or(Some(DEFAULT_TIMEOUT)))
         } else {
-            ReadLimit::new(self.deadline, pause)
+            ReadLimit::new(self.deadline(), pause)
         };
         let started = self.started.unwrap_or_else(Instant::now);
         let sizes = self.sizes();
@@ -206,7 +212,7 @@ where
     async fn head(&mut self) -> Result<(Box<Head>, IncomingBody), BackendError> {
         loop {
             let response = self.exchange().await.map_err(|error| self.located(error))?;
-            let next = redirect::next(&self.request, &response, &self.history)
+            let next = redirect::next(&self.request, &response, self.history())
                 .map_err(|error| self.located(error))?;
             match next {
                 Next::Deliver => return Ok(self.deliver(response)),
@@ -223,16 +229,17 @@ where
         target: redirect::Target,
     ) -> Result<(), BackendError> {
         let url = self.request.url.clone();
-        self.history.push(Hop {
+        let hop = Hop {
             url,
             status_code: response.status,
-        });
+        };
+        self.past.get_or_insert_default().hops.push(hop);
         redirect::apply(&mut self.request, response.status, target);
         // The target may need what the first URL did not, TLS for instance.
         prepare::match_backend(&self.request, &*self.backend)
             .map_err(|error| self.located(error))?;
         discard(response.body).await;
-        self.before = self.elapsed();
+        self.look_back();
         Ok(())
     }
 
@@ -245,7 +252,7 @@ where
             match self.exchange_once(resends > 0).await {
                 Err(error) if resends < MOST_RESENDS && self.may_resend(&error, risks) => {
                     resends += 1;
-                    self.before = self.elapsed();
+                    self.look_back();
                     risks += u32::from(error.delivery() == Delivery::Unknown);
                     self.attempts += 1;
                 }
@@ -255,12 +262,16 @@ where
     }
 
     async fn exchange_once(&mut self, fresh: bool) -> Result<ExchangeResponse, BackendError> {
-        let Some(progress) = &self.progress else {
+        let deadline = self.deadline();
+        let Some(started) = self.started else {
             return Err(BackendError::no_runtime());
         };
-        progress.reach(Stage::Queued);
+        // One for each exchange: what is left of an earlier one must not move it.
+        let progress = &*self
+            .progress
+            .insert(Progress::since(started, self.pace.is_some()));
         let mut request = self.request.to_exchange(progress, &self.cookies)?;
-        request.deadline = self.deadline;
+        request.deadline = deadline;
         request.fresh_connection = fresh;
         let outcome = match &self.pace {
             None => self.backend.exchange(request).await,
@@ -300,31 +311,44 @@ where
         if self.request.decodes() {
             decode::decode(&self.request.method, &mut response);
         }
+        let waited = self.waited();
         let head = Head {
             status: response.status,
             version: response.version,
             headers: response.headers,
             url: self.request.url.clone(),
-            history: std::mem::take(&mut self.history),
+            history: self.past.take().map_or_else(Vec::new, |past| past.hops),
             connection: response.connection,
             backend: self.backend.name().into(),
             attempts: self.attempts,
-            waited: self.waited(),
+            waited,
         };
         (Box::new(head), response.body)
     }
 
+    /// The redirects that have been followed.
+    fn history(&self) -> &[Hop] {
+        self.past.as_ref().map_or(&[], |past| &past.hops)
+    }
+
+    /// Counts the time so far as that of earlier exchanges.
+    fn look_back(&mut self) {
+        self.past.get_or_insert_default().took = self.elapsed();
+    }
+
     fn waited(&self) -> Waited {
-        let (head, before) = (self.elapsed(), self.before);
+        let head = self.elapsed();
+        let before = self.past.as_ref().map_or(Duration::ZERO, |past| past.took);
         let progress = self.progress.as_ref();
         let dial = progress.and_then(Progress::dial_timings);
         let dialing = dial.as_ref().map_or(Duration::ZERO, |dial| dial.total());
         // A backend that says nothing of sending is taken to have sent at once.
         let sent = progress.and_then(Progress::sending_began);
-        let until_sent = sent.unwrap_or(before + dialing).min(head);
+        let dialed = before.saturating_add(dialing);
+        let until_sent = sent.unwrap_or(dialed).min(head);
         Waited {
             before,
-            queued: until_sent.saturating_sub(before + dialing),
+            queued: until_sent.saturating_sub(dialed),
             dial,
             head,
         }

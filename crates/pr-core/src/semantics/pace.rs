@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     BackendError, BoxError, ByteStream, Delivery, OutgoingBody, Progress, Stage, TimeoutPhase,
-    request::{DEFAULT_TIMEOUT, Options},
+    request::{DEFAULT_TIMEOUT, Options, is_endless},
 };
 
 /// The limits of one request.
@@ -27,14 +27,18 @@ impl Pace {
     /// The limits that the user set, and those that stand in for a limit on the whole; `None` if
     /// there are none of either.
     pub(super) fn of(options: Option<&Options>, timeout: Option<Duration>) -> Option<Self> {
-        let is_endless = timeout == Some(Duration::MAX);
+        let is_endless = timeout.is_some_and(is_endless);
         if options.is_none() && !is_endless {
             return None;
         }
         let default = is_endless.then_some(DEFAULT_TIMEOUT);
+        let write = options.and_then(|set| set.write_timeout).or(default);
+        // A peer that is asked for leave may be silent for a second.
+        let asks_leave = options.is_some_and(|set| set.expect_continue);
+        let silence = if asks_leave { LEAVE } else { Duration::ZERO };
         let pace = Self {
             first_byte: options.and_then(|set| set.first_byte_timeout).or(default),
-            write: options.and_then(|set| set.write_timeout).or(default),
+            write: write.map(|limit| limit.saturating_add(silence)),
             read: options.and_then(|set| set.read_timeout).or(default),
         };
         let is_set = pace.first_byte.is_some() || pace.write.is_some() || pace.read.is_some();
@@ -102,22 +106,37 @@ impl Pace {
     }
 }
 
-/// The body, with each of its pieces counting as movement.
+/// How long a peer that is asked for leave is waited for.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// The most of a body that counts as one movement. So much fits into the buffers on the way, and a
+/// peer that takes less in the limit's time has stopped.
+const PIECE: usize = 64 << 10;
+
+/// The body, with each piece of it that is taken counting as movement.
 pub(super) fn watched(body: OutgoingBody, progress: &Progress) -> OutgoingBody {
-    match body {
-        OutgoingBody::Stream { stream, length } => OutgoingBody::Stream {
-            stream: Box::pin(Watched {
-                stream,
-                progress: progress.clone(),
-            }),
-            length,
-        },
-        body => body,
+    let (stream, length): (ByteStream, _) = match body {
+        OutgoingBody::Stream { stream, length } => (stream, length),
+        OutgoingBody::Full(bytes) if bytes.len() > PIECE => {
+            let length = bytes.len() as u64;
+            (Box::pin(stream::iter([Ok(bytes)])), Some(length))
+        }
+        body => return body,
+    };
+    OutgoingBody::Stream {
+        stream: Box::pin(Watched {
+            stream,
+            rest: Bytes::new(),
+            progress: progress.clone(),
+        }),
+        length,
     }
 }
 
 struct Watched {
     stream: ByteStream,
+    /// What is left of a piece that is larger than one is to be.
+    rest: Bytes,
     progress: Progress,
 }
 
@@ -125,9 +144,18 @@ impl Stream for Watched {
     type Item = Result<Bytes, BoxError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = self.stream.poll_next_unpin(cx);
-        // While a piece is being produced, it is not the peer that is waited for.
-        self.progress.mark_movement(polled.is_ready());
-        polled
+        if self.rest.is_empty() {
+            let polled = self.stream.poll_next_unpin(cx);
+            // While a piece is being produced, it is not the peer that is waited for.
+            self.progress.mark_movement(polled.is_ready());
+            match polled {
+                Poll::Ready(Some(Ok(piece))) => self.rest = piece,
+                other => return other,
+            }
+        } else {
+            self.progress.mark_movement(true);
+        }
+        let piece = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(piece))))
     }
 }

@@ -48,6 +48,47 @@ fn expires_is_a_date_of_either_format() {
 }
 
 #[test]
+fn a_date_that_is_over_removes_however_it_is_written() {
+    for date in [
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Thu, 1 Jan 1970 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 UTC",
+        "Thu, 01 Jan 1970 00:00:00",
+        "Thursday, 01-Jan-1970 00:00:00 GMT",
+        "Thu, 01 Jan 1970 0:00:00 GMT",
+        "1 Jan 1970 00:00:00 GMT",
+        "Mon, 01 Jan 1601 00:00:00 GMT",
+    ] {
+        let (_, jar) = Clock::jar();
+        jar.set(&url(PAGE), "sid=1").unwrap();
+        jar.set(&url(PAGE), &format!("sid=; Expires={date}"))
+            .unwrap();
+        assert_eq!(sent(&jar, PAGE), "", "{date}");
+        assert!(jar.is_empty(), "{date}");
+    }
+}
+
+#[test]
+fn an_expires_that_is_no_date_is_ignored() {
+    for date in ["", "0", "-1", "yesterday", "Wed, 31 Apr 2030 00:00:00 GMT"] {
+        let (clock, jar) = Clock::jar();
+        jar.set(&url(PAGE), &format!("a=1; Expires={date}"))
+            .unwrap();
+        assert_eq!(jar.all()[0].expires(), None, "{date}");
+        // What is ignored does not take the place of what is not, and the last date counts.
+        let line = format!(
+            "a=1; expires=Thu, 01 Jan 1970 00:00:00 GMT; \
+             EXPIRES=Tue, 01 Jan 2030 00:01:00 GMT; Expires={date}"
+        );
+        jar.set(&url(PAGE), &line).unwrap();
+        let expires = jar.all()[0].expires().map(seconds);
+        assert_eq!(expires, Some(Clock::START + 60), "{date}");
+        clock.pass(60);
+        assert!(jar.is_empty(), "{date}");
+    }
+}
+
+#[test]
 fn no_age_is_longer_than_400_days() {
     for end in [
         "Max-Age=34560001",

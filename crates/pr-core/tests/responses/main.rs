@@ -8,6 +8,8 @@ mod damage;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod hollow;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod readers;

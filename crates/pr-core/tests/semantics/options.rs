@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use http::{HeaderValue, header};
 use pr_core::{
     BackendExt, ErrorKind, Proxies, Proxy, RequestConfig, RequestDefaults, Session, TlsConfig,
     TlsVersion, UserAgents,
@@ -95,8 +94,11 @@ async fn a_socket_needs_a_backend_that_can() {
     assert!(error.message().contains("Unix sockets"), "{error}");
 }
 
+#[cfg(all(feature = "gzip", feature = "brotli", feature = "zstd"))]
 #[tokio::test]
 async fn codings_are_asked_for_where_they_are_decoded() {
+    use http::{HeaderValue, header};
+
     let backend = Scripted::at_once(|_, _| Ok(ok()));
     let get = || RequestConfig::get("http://h.example/");
     let all = HeaderValue::from_static("gzip, deflate, br, zstd");

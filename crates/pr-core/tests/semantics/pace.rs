@@ -225,3 +225,90 @@ async fn timings_tell_the_parts_apart() {
     ];
     assert_eq!(parts.map(|part| part.as_secs()), [1, 2, 3, 4, 10, 15]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_memory_moves_as_it_is_taken() {
+    // A MiB at 64 KiB a second, by a backend that takes piece by piece.
+    for body in [
+        Body::from(vec![7; 1 << 20]),
+        Body::one_shot(
+            Some(1 << 20),
+            stream::iter([Ok(Bytes::from(vec![7; 1 << 20]))]),
+        ),
+    ] {
+        let backend = Scripted::slowly(seconds(1), |_, seen| {
+            assert_eq!(seen.body, vec![7; 1 << 20]);
+            Ok(ok())
+        });
+        let request = RequestConfig::post(URL)
+            .data(body)
+            .no_timeout()
+            .write_timeout(seconds(3));
+        let response = backend.request(request).await.unwrap();
+        assert_eq!(response.timings().total.as_secs(), 16);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_limit_of_a_year_or_more_is_none() {
+    let backend = Scripted::new(|_, _, progress| {
+        progress.reach(Stage::AwaitingHead);
+        Box::pin(pending())
+    });
+    for limit in [Duration::MAX, seconds(u64::MAX), seconds(366 * 86_400)] {
+        let started = Instant::now();
+        let request = RequestConfig::get(URL).timeout(limit);
+        let error = backend.request(request).await.unwrap_err();
+        assert_eq!(error.timeout_phase(), Some(TimeoutPhase::Head));
+        assert_eq!(started.elapsed().as_secs(), 30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn asking_for_leave_takes_a_second_of_silence() {
+    for (limit, passes) in [(Duration::from_millis(500), true), (seconds(5), true)] {
+        let backend = Scripted::new(|_, _, progress| {
+            progress.reach(Stage::Sending);
+            Box::pin(async move {
+                sleep(Duration::from_millis(999)).await;
+                progress.reach(Stage::AwaitingHead);
+                Ok(ok())
+            })
+        });
+        let request = RequestConfig::put(URL)
+            .data("content")
+            .expect_continue(true)
+            .write_timeout(limit);
+        assert_eq!(backend.request(request).await.is_ok(), passes);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timings_of_an_earlier_hop_are_not_those_of_the_last() {
+    let backend = Scripted::new(|number, _, progress| {
+        Box::pin(async move {
+            if number == 0 {
+                let mut dial = pr_core::DialTimings::default();
+                dial.tcp = Some(seconds(1));
+                sleep(seconds(1)).await;
+                progress.dialed(dial);
+                progress.reach(Stage::Sending);
+                return Ok(crate::support::redirect(302, "/next"));
+            }
+            sleep(seconds(2)).await;
+            // Some backends have nothing to send after the head.
+            progress.reach(Stage::AwaitingHead);
+            sleep(seconds(3)).await;
+            Ok(ok())
+        })
+    });
+    let timings = backend.request(URL).await.unwrap().timings();
+    assert_eq!(timings.dial, None);
+    let parts = [
+        timings.before,
+        timings.queued,
+        timings.first_byte,
+        timings.head,
+    ];
+    assert_eq!(parts.map(|part| part.as_secs()), [1, 2, 3, 6]);
+}

@@ -86,3 +86,13 @@ async fn only_https_means_the_first_url_and_every_other() {
     let fine = Scripted::at_once(|_, _| Ok(ok()));
     fine.request(only(URL)).await.unwrap();
 }
+
+#[tokio::test]
+async fn no_policy_goes_round_in_circles() {
+    let backend = Scripted::at_once(|_, _| Ok(redirect(302, "/again")));
+    let always = RedirectPolicy::custom(|_| RedirectAction::Follow);
+    let request = RequestConfig::get(URL).redirect_policy(always);
+    let error = backend.request(request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Redirect);
+    assert_eq!(backend.seen().len(), 101);
+}

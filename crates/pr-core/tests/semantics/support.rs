@@ -1,7 +1,10 @@
 //! A backend that answers by a closure and remembers what it was asked: enough to see what the
 //! semantics above one exchange do, without a socket.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt, future::BoxFuture};
@@ -34,6 +37,8 @@ pub(crate) struct Scripted {
     answer: Box<dyn Fn(usize, Seen, Progress) -> Answer + Send + Sync>,
     seen: Mutex<Vec<Seen>>,
     capabilities: Capabilities,
+    /// How long it takes to take a piece of a body.
+    slowness: Duration,
     warnings: Warnings,
 }
 
@@ -50,6 +55,7 @@ impl Scripted {
                 Capability::Tls,
                 Capability::StreamingUpload,
             ]),
+            slowness: Duration::ZERO,
             warnings: Warnings::default(),
         })
     }
@@ -71,6 +77,17 @@ impl Scripted {
         let mut scripted = Self::at_once(answer);
         let made = Arc::get_mut(&mut scripted).expect("it has not been shared yet");
         made.capabilities = Capabilities::of(&[Capability::Http1]);
+        scripted
+    }
+
+    /// The same on a backend that takes its time for each piece of a body.
+    pub(crate) fn slowly(
+        slowness: Duration,
+        answer: impl Fn(usize, &Seen) -> Result<ExchangeResponse, BackendError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let mut scripted = Self::at_once(answer);
+        let made = Arc::get_mut(&mut scripted).expect("it has not been shared yet");
+        made.slowness = slowness;
         scripted
     }
 
@@ -120,6 +137,7 @@ impl Backend for Scripted {
             OutgoingBody::Stream { mut stream, .. } => {
                 while let Some(piece) = stream.next().await {
                     body.extend_from_slice(&piece.unwrap());
+                    tokio::time::sleep(self.slowness).await;
                 }
             }
         }

@@ -76,6 +76,8 @@ macro_rules! conformance_suite {
             a_slow_stream_is_a_timeout
             a_stalled_handshake_is_a_timeout
             a_peer_that_does_not_read_is_a_timeout
+            each_part_has_a_limit_of_its_own
+            a_peer_that_takes_its_time_is_not_a_timeout
             sequential_requests_share_a_connection
             a_connection_closed_while_idle_is_replaced
             an_unread_body_does_no_harm
@@ -145,6 +147,10 @@ macro_rules! conformance_suite {
             a_bomb_on_a_redirect_is_not_unpacked
             large_bodies_are_limit_errors
             a_download_is_a_file_when_it_is_whole
+            empty_lines_before_a_response_change_nothing
+            a_connection_with_a_broken_response_carries_nothing_more
+            an_early_refusal_is_heard_behind_informational_responses
+            a_malformed_chunk_is_an_error_of_kind_protocol
             long_heads_are_limit_errors
             a_flood_of_informational_responses_is_a_limit_error
             a_body_waits_for_leave

@@ -30,6 +30,7 @@ mod connections;
 mod contract;
 mod early_answers;
 mod errors;
+mod framing;
 mod heads;
 mod http2;
 mod instantiate;

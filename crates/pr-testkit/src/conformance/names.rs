@@ -120,10 +120,16 @@ pub(super) async fn overrides_take_the_place_of_names(subject: Subject) {
     let backend = subject.backend_with(|config| {
         config
             .resolver(names)
-            .resolve("Name.example", [server.addr()])
+            .resolve("Name.example.", [server.addr()])
+            .resolve("bücher.example", [server.addr()])
             .resolve("any-port.example", [SocketAddr::new(server.addr().ip(), 0)])
     });
-    for url in ["http://name.example/get", &url(&server, "any-port.example")] {
+    for url in [
+        "http://name.example/get",
+        "http://name.example./get",
+        "http://bücher.example/get",
+        &url(&server, "any-port.example"),
+    ] {
         let response = backend.request(url).await;
         let response = response.unwrap_or_else(|error| panic!("{}", error.chain()));
         assert_eq!(response.connection().remote_addr, Some(server.addr()));
@@ -171,6 +177,18 @@ pub(super) async fn a_guard_sees_every_address(subject: Subject) {
             error.chain()
         );
         assert_eq!(error.delivery(), Delivery::NotSent, "{host}");
+    }
+    assert_eq!(server.ledger().counts().connections_accepted, 0);
+
+    // Nor does one of a user's own have to know how else an address can be written.
+    let own = AddressFilter::new(|address| match address {
+        IpAddr::V4(address) => !address.is_loopback(),
+        IpAddr::V6(address) => !address.is_loopback(),
+    });
+    let backend = subject.backend_with(|config| config.address_filter(own));
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]"] {
+        let outcome = backend.request(format!("http://{host}:{port}/get")).await;
+        assert_eq!(error_of(host, outcome).kind(), ErrorKind::Connect, "{host}");
     }
     assert_eq!(server.ledger().counts().connections_accepted, 0);
 

@@ -9,8 +9,8 @@ use pr_core::Capability::{
 use super::case::Case;
 use super::{
     cancellation, certificates, closing, codings, connections, contract, early_answers, errors,
-    heads, http2, names, proxies, redirects, requests, responses, secrets, sessions, settings,
-    socks, streaming, tampering, timeouts,
+    framing, heads, http2, names, proxies, redirects, requests, responses, secrets, sessions,
+    settings, socks, streaming, tampering, timeouts,
 };
 
 macro_rules! cases {
@@ -81,6 +81,8 @@ cases! {
     timeouts::a_slow_stream_is_a_timeout needs [StreamingDownload];
     timeouts::a_stalled_handshake_is_a_timeout needs [Tls, Network];
     timeouts::a_peer_that_does_not_read_is_a_timeout needs [Http1, Network];
+    timeouts::each_part_has_a_limit_of_its_own needs [Http1, Network];
+    timeouts::a_peer_that_takes_its_time_is_not_a_timeout needs [Http1, Network];
 
     connections::sequential_requests_share_a_connection needs [ConnectionReuse, Network];
     connections::a_connection_closed_while_idle_is_replaced needs [ConnectionReuse, Network];
@@ -162,6 +164,11 @@ cases! {
     codings::a_bomb_on_a_redirect_is_not_unpacked needs [Http1, Network];
     codings::large_bodies_are_limit_errors needs [Http1];
     codings::a_download_is_a_file_when_it_is_whole needs [StreamingDownload];
+
+    framing::empty_lines_before_a_response_change_nothing needs [Http1, Network];
+    framing::a_connection_with_a_broken_response_carries_nothing_more needs [Http1, ConnectionReuse, Network];
+    framing::an_early_refusal_is_heard_behind_informational_responses needs [Http1, StreamingUpload, Network];
+    framing::a_malformed_chunk_is_an_error_of_kind_protocol needs [Http1, Network];
 
     heads::long_heads_are_limit_errors needs [Http1, Network];
     heads::a_flood_of_informational_responses_is_a_limit_error needs [Http1, Network];

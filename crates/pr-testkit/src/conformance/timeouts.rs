@@ -6,6 +6,7 @@ use futures::StreamExt;
 use pr_core::{
     BackendError, BackendExt, Body, Capability, Delivery, ErrorKind, RequestConfig, TimeoutPhase,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::subject::{Link, PATIENCE, Subject, error_of};
 use crate::{Script, ScriptedServer, content};
@@ -156,4 +157,83 @@ pub(super) async fn a_peer_that_does_not_read_is_a_timeout(subject: Subject) {
     let error = error_of("a full buffer", subject.backend().request(request).await);
     check("a full buffer", begun, &error);
     assert_eq!(error.delivery(), Delivery::Unknown);
+}
+
+pub(super) async fn each_part_has_a_limit_of_its_own(subject: Subject) {
+    // Long enough for the limit of the part to be what ends the request.
+    let patient = |request: RequestConfig| request.timeout(PATIENCE);
+    for link in subject.links() {
+        connect(&link).await;
+        let label = link.label;
+        let silent = patient(RequestConfig::get(link.url("/hang"))).first_byte_timeout(LIMIT);
+        let stalling = link.url("/drip?duration=60&numbytes=2&delay=0");
+        let stalled = patient(RequestConfig::get(stalling)).read_timeout(LIMIT);
+        for (request, phase) in [(silent, TimeoutPhase::Head), (stalled, TimeoutPhase::Read)] {
+            let begun = Instant::now();
+            let error = error_of(label, link.request(request).await);
+            check(label, begun, &error);
+            assert_eq!(error.timeout_phase(), Some(phase), "{label}");
+            assert_eq!(error.delivery(), Delivery::Unknown, "{label}");
+        }
+        // Neither is for what is merely slow.
+        let slow = link.url("/drip?duration=1&numbytes=20&delay=0");
+        let slow = patient(RequestConfig::get(slow))
+            .first_byte_timeout(LIMIT)
+            .read_timeout(LIMIT);
+        assert_eq!(link.answer(slow).await.content().len(), 20, "{label}");
+    }
+    let server = ScriptedServer::once(Script::new().expect_head().stop_reading());
+    let begun = Instant::now();
+    let request = patient(RequestConfig::post(server.url("/")))
+        .data(content::bytes(64 * 1024 * 1024))
+        .write_timeout(LIMIT);
+    let error = error_of("a full buffer", subject.backend().request(request).await);
+    check("a full buffer", begun, &error);
+    assert_eq!(error.timeout_phase(), Some(TimeoutPhase::Write));
+}
+
+/// A peer that reads slowly but steadily, and answers when it has read so many bytes.
+fn slow_reader(bytes: usize) -> std::net::SocketAddr {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // What the system buffers for it is not what it has taken.
+    socket
+        .set_recv_buffer_size(64 << 10)
+        .expect("a small buffer");
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(local).expect("loopback has ports");
+    let listener = socket.listen(8).expect("a listener");
+    let addr = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            return;
+        };
+        let mut buffer = vec![0; 256 << 10];
+        let mut read = 0;
+        while read < bytes {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => read += count,
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        // Whoever does not wait for it fails its test.
+        let _ = stream.write_all(answer).await;
+    });
+    addr
+}
+
+pub(super) async fn a_peer_that_takes_its_time_is_not_a_timeout(subject: Subject) {
+    const BODY: usize = 24 << 20;
+
+    let peer = slow_reader(BODY);
+    let begun = Instant::now();
+    let request = RequestConfig::post(format!("http://{peer}/"))
+        .data(content::bytes(BODY))
+        .timeout(PATIENCE)
+        .write_timeout(LIMIT);
+    let response = subject.backend().request(request).await;
+    let response = response.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!(response.status_code(), 200);
+    assert!(begun.elapsed() > LIMIT, "the peer was too fast to tell");
 }

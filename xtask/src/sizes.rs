@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// What the person asked for.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Measure only this backend, or `all` of them in one program; may be repeated
+    /// Measure only this feature; may be repeated
     #[arg(long, value_name = "NAME", value_parser = SUBJECTS)]
     only: Vec<String>,
     /// Put the table into docs/backends.md, in place of the one that is there
@@ -27,8 +27,8 @@ pub(crate) struct Options {
     write: bool,
 }
 
-/// The facade's features that bring a backend, and the one that brings them all.
-const SUBJECTS: [&str; 4] = ["h2", "hyper", "blocking", "all"];
+/// What is on by default, the facade's features that bring a backend, and the one that brings them all.
+const SUBJECTS: [&str; 5] = ["default", "h2", "hyper", "blocking", "all"];
 
 /// The document that has the table, between two marks.
 const DOCUMENT: &str = "docs/backends.md";

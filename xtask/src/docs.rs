@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::marks;
+use crate::marks::{self, Place};
 use crate::report::{Failure, Outcome, StepResult};
 use crate::shell::Shell;
 use crate::workspace::Workspace;
@@ -22,10 +22,14 @@ pub(crate) struct Options {
 /// The document that says what each backend can do.
 const DOCUMENT: &str = "docs/backends.md";
 
-/// The name of the marks around what the backends declare.
-const CAPABILITIES: &str = "capabilities";
-
 const RERUN: &str = "cargo xtask docs";
+
+/// What the backends declare.
+const CAPABILITIES: Place = Place {
+    document: DOCUMENT,
+    marks: "capabilities",
+    rerun: RERUN,
+};
 
 /// Writes the parts, or checks them.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> ExitCode {
@@ -70,6 +74,6 @@ fn document(workspace: &Workspace) -> Result<(String, String), Failure> {
     // The backends themselves are asked, by the program that knows all of them.
     let table = Shell::cargo("run --locked --quiet -p pr-cli -- backends --markdown")
         .read(&workspace.root)?;
-    let should = marks::replace(&is, CAPABILITIES, table.trim())?;
+    let should = marks::replace(&is, &CAPABILITIES, table.trim())?;
     Ok((is, should))
 }

@@ -3,16 +3,28 @@
 
 use crate::report::Failure;
 
-/// The document with `text` between the marks `<!-- name -->` and `<!-- /name -->`.
+/// Where a command writes.
+pub(crate) struct Place {
+    /// The document, by its path from the workspace's root.
+    pub(crate) document: &'static str,
+    /// The name of the marks: `<!-- name -->` and `<!-- /name -->`.
+    pub(crate) marks: &'static str,
+    /// The command.
+    pub(crate) rerun: &'static str,
+}
+
+/// The document with `text` between its marks.
 ///
 /// # Errors
 ///
 /// If it does not have each of the two once, in order.
-pub(crate) fn replace(document: &str, name: &str, text: &str) -> Result<String, Failure> {
+pub(crate) fn replace(document: &str, place: &Place, text: &str) -> Result<String, Failure> {
+    let name = place.marks;
     let (opening, closing) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
     let missing = || {
-        let text = format!("the document needs one {opening} and after it one {closing}");
-        Failure::new(text, format!("cargo xtask {name}"))
+        let path = place.document;
+        let text = format!("{path} needs one {opening} and after it one {closing}");
+        Failure::new(text, place.rerun)
     };
     let (before, rest) = document.split_once(&opening).ok_or_else(missing)?;
     let (old, after) = rest.split_once(&closing).ok_or_else(missing)?;
@@ -27,12 +39,18 @@ pub(crate) fn replace(document: &str, name: &str, text: &str) -> Result<String, 
 mod tests {
     use super::*;
 
+    const PLACE: Place = Place {
+        document: "docs/a.md",
+        marks: "sizes",
+        rerun: "cargo xtask sizes",
+    };
+
     #[test]
     fn only_what_is_between_the_marks_changes() {
         let document = "a\n<!-- sizes -->\n\nold\n\n<!-- /sizes -->\nb\n";
-        let new = replace(document, "sizes", "new").unwrap();
+        let new = replace(document, &PLACE, "new").unwrap();
         assert_eq!(new, "a\n<!-- sizes -->\n\nnew\n\n<!-- /sizes -->\nb\n");
-        assert_eq!(replace(&new, "sizes", "new").unwrap(), new);
+        assert_eq!(replace(&new, &PLACE, "new").unwrap(), new);
     }
 
     #[test]
@@ -44,8 +62,10 @@ mod tests {
             "<!-- sizes --> <!-- sizes --> <!-- /sizes -->",
             "<!-- sizes --> <!-- /sizes --> <!-- /sizes -->",
         ] {
-            let failure = replace(document, "sizes", "new").unwrap_err();
+            let failure = replace(document, &PLACE, "new").unwrap_err();
             assert!(failure.output.contains("<!-- sizes -->"), "{document}");
+            assert!(failure.output.contains(PLACE.document), "{document}");
+            assert_eq!(failure.rerun, PLACE.rerun);
         }
     }
 }

@@ -12,7 +12,7 @@ use clap::Args;
 
 use self::program::Program;
 use self::table::Row;
-use crate::marks;
+use crate::marks::{self, Place};
 use crate::report::Failure;
 use crate::workspace::Workspace;
 
@@ -35,6 +35,12 @@ const DOCUMENT: &str = "docs/backends.md";
 
 const RERUN: &str = "cargo xtask sizes";
 
+const TABLE: Place = Place {
+    document: DOCUMENT,
+    marks: "sizes",
+    rerun: RERUN,
+};
+
 /// Measures what was asked for, prints it, and writes it down if that was asked for too.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> ExitCode {
     match measure(options, workspace) {
@@ -55,7 +61,7 @@ fn measure(options: &Options, workspace: &Workspace) -> Result<String, Failure> 
     if options.write {
         // Better now than after minutes of compiling.
         let document = fs::read_to_string(&path).map_err(unreadable)?;
-        marks::replace(&document, "sizes", "")?;
+        marks::replace(&document, &TABLE, "")?;
     }
     let mut rows = Vec::new();
     for subject in SUBJECTS {
@@ -76,7 +82,7 @@ fn measure(options: &Options, workspace: &Workspace) -> Result<String, Failure> 
     let text = table::render(&rows, &table::machine()?);
     if options.write {
         let document = fs::read_to_string(&path).map_err(unreadable)?;
-        fs::write(&path, marks::replace(&document, "sizes", &text)?).map_err(unreadable)?;
+        fs::write(&path, marks::replace(&document, &TABLE, &text)?).map_err(unreadable)?;
     }
     Ok(text)
 }

@@ -61,6 +61,15 @@ impl Carrier {
         }
     }
 
+    /// Fails if the chunks that have come break the rules.
+    fn check_chunks(&mut self) -> Result<(), ureq::Error> {
+        let chunks = self.buffers.chunks().as_mut();
+        match chunks.and_then(Chunks::take_failure) {
+            Some(failure) => Err(refused(failure)),
+            None => Ok(()),
+        }
+    }
+
     /// Waits for more of a head, and keeps informational responses from ureq.
     ///
     /// ureq passes over any number of them. Where it waits for "100 Continue", it takes another one
@@ -158,10 +167,7 @@ impl Transport for Carrier {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        let failure = self.buffers.chunks().as_mut();
-        if let Some(failure) = failure.and_then(Chunks::take_failure) {
-            return Err(refused(failure));
-        }
+        self.check_chunks()?;
         if self.exchange.must_not_wait() {
             return Err(would_block());
         }
@@ -185,10 +191,7 @@ impl Transport for Carrier {
             if self.buffers.input().len() > held {
                 return Ok(true);
             }
-            let failure = self.buffers.chunks().as_mut();
-            if let Some(failure) = failure.and_then(Chunks::take_failure) {
-                return Err(refused(failure));
-            }
+            self.check_chunks()?;
         }
     }
 

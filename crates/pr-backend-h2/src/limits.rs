@@ -68,7 +68,7 @@ impl Limits {
     }
 
     /// The error of a head, or trailer section, that is too large.
-    pub(crate) fn exceeded(self, what: &str) -> BackendError {
+    fn exceeded(self, what: &str) -> BackendError {
         let (fields, size) = (self.fields, self.head_size);
         limit(format!(
             "{what} has more than {fields} fields or {size} bytes"

@@ -84,40 +84,40 @@ impl RequestDefaults {
         request.http2 = request.http2.or(self.http2);
         request.follow_redirects = request.follow_redirects.or(self.follow_redirects);
         request.verify_ssl = request.verify_ssl.or(self.verify_ssl);
-        if self.has_options() {
-            self.apply_options(request.options_mut());
-        }
+        self.apply_options(request);
     }
 
-    /// Whether any is set of those that a request keeps apart.
-    fn has_options(&self) -> bool {
-        self.first_byte_timeout.is_some()
-            || self.read_timeout.is_some()
-            || self.write_timeout.is_some()
-            || self.max_body_size.is_some()
-            || self.decode.is_some()
-            || self.redirect_policy.is_some()
-            || self.https_only.is_some()
-            || self.tls.is_some()
-    }
-
-    fn apply_options(&self, options: &mut Options) {
-        fn fill<T: Clone>(option: &mut Option<T>, default: Option<&T>) {
-            if option.is_none() {
-                *option = default.cloned();
+    /// Fills in what a request keeps apart. It gets room for that only if there is anything.
+    fn apply_options(&self, request: &mut RequestConfig) {
+        fn fill<T: Clone>(
+            request: &mut RequestConfig,
+            default: Option<&T>,
+            option: fn(&mut Options) -> &mut Option<T>,
+        ) {
+            if let Some(default) = default {
+                option(request.options_mut()).get_or_insert_with(|| default.clone());
             }
         }
-        fill(
-            &mut options.first_byte_timeout,
-            self.first_byte_timeout.as_ref(),
-        );
-        fill(&mut options.read_timeout, self.read_timeout.as_ref());
-        fill(&mut options.write_timeout, self.write_timeout.as_ref());
-        fill(&mut options.max_body_size, self.max_body_size.as_ref());
-        fill(&mut options.decode, self.decode.as_ref());
-        fill(&mut options.redirect_policy, self.redirect_policy.as_ref());
-        fill(&mut options.https_only, self.https_only.as_ref());
-        fill(&mut options.tls, self.tls.as_ref());
+        fill(request, self.first_byte_timeout.as_ref(), |options| {
+            &mut options.first_byte_timeout
+        });
+        fill(request, self.read_timeout.as_ref(), |options| {
+            &mut options.read_timeout
+        });
+        fill(request, self.write_timeout.as_ref(), |options| {
+            &mut options.write_timeout
+        });
+        fill(request, self.max_body_size.as_ref(), |options| {
+            &mut options.max_body_size
+        });
+        fill(request, self.decode.as_ref(), |options| &mut options.decode);
+        fill(request, self.redirect_policy.as_ref(), |options| {
+            &mut options.redirect_policy
+        });
+        fill(request, self.https_only.as_ref(), |options| {
+            &mut options.https_only
+        });
+        fill(request, self.tls.as_ref(), |options| &mut options.tls);
     }
 }
 

@@ -120,9 +120,7 @@ impl Progress {
     /// Says that the exchange has reached a stage. Going back is allowed: a stream that was never
     /// sent may wait for another connection.
     pub fn reach(&self, stage: Stage) {
-        if self.0.movement.is_some() {
-            self.mark_movement(true);
-        }
+        self.mark_movement(true);
         // Whoever sees the stage sees the movement that led to it.
         let before = self.0.stage.swap(stage as u8, Ordering::AcqRel);
         let sending = Stage::Sending as u8;
@@ -174,8 +172,8 @@ impl Progress {
         *self.0.dial.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(timings));
     }
 
-    /// What it took to open the connection, if one was opened for this exchange.
-    pub(crate) fn dial_timings(&self) -> Option<Box<DialTimings>> {
+    /// Takes out what it took to open the connection, if one was opened for this exchange.
+    pub(crate) fn take_dial_timings(&self) -> Option<Box<DialTimings>> {
         let dial = self.0.dial.lock();
         dial.unwrap_or_else(PoisonError::into_inner).take()
     }

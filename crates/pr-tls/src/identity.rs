@@ -1,7 +1,9 @@
 //! From the identity that a user gave to a key that can sign.
 
-use pr_core::{BackendError, Certificate, ErrorKind, Identity};
-use rustls::{crypto::CryptoProvider, pki_types::CertificateDer, sign::CertifiedKey};
+use pr_core::{BackendError, ErrorKind, Identity};
+use rustls::{crypto::CryptoProvider, sign::CertifiedKey};
+
+use crate::trust::to_der;
 
 /// The certificates and the key, known to be readable and to belong together.
 pub(crate) fn certified_key(
@@ -18,8 +20,4 @@ pub(crate) fn certified_key(
         )
         .with_source(error)
     })
-}
-
-fn to_der(certificate: &Certificate) -> CertificateDer<'static> {
-    CertificateDer::from(certificate.der().to_vec())
 }

@@ -84,6 +84,6 @@ fn store_of(certificates: &[Certificate]) -> Result<RootCertStore, BackendError>
     Ok(store)
 }
 
-fn to_der(certificate: &Certificate) -> CertificateDer<'static> {
+pub(crate) fn to_der(certificate: &Certificate) -> CertificateDer<'static> {
     CertificateDer::from(certificate.der().to_vec())
 }

@@ -85,7 +85,7 @@ impl Lane {
     fn finish(&mut self, cx: &mut Context<'_>) -> usize {
         while let Poll::Ready(Some(done)) = Pin::new(&mut self.in_flight).poll_next(cx) {
             self.finished.push(done);
-            if self.finished.len() == HANDFUL {
+            if self.finished.len() >= HANDFUL {
                 break;
             }
         }

@@ -258,7 +258,12 @@ impl Head {
         kind: ErrorKind,
         message: impl Into<Cow<'static, str>>,
     ) -> BackendError {
-        BackendError::new(kind, message)
+        self.named(BackendError::new(kind, message))
+    }
+
+    /// The error with what is known of the response: whence it came, and that the peer has acted.
+    fn named(&self, error: BackendError) -> BackendError {
+        error
             .with_backend(self.backend.clone())
             .with_url(&self.url)
             .with_delivery(Delivery::Unknown)

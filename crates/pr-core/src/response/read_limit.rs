@@ -62,17 +62,19 @@ impl ReadLimit {
         let Some(pause) = &mut self.pause else {
             return Poll::Pending;
         };
-        // A limit too long to be represented is no limit.
-        let Some(end) = Instant::now().checked_add(pause.limit) else {
-            return Poll::Pending;
-        };
-        let sleep = pause
-            .sleep
-            .get_or_insert_with(|| Box::pin(sleep_until(end)));
         if !pause.is_running {
-            sleep.as_mut().reset(end);
+            // A limit too long to be represented is no limit, and leaves no timer.
+            if let Some(end) = Instant::now().checked_add(pause.limit) {
+                match &mut pause.sleep {
+                    Some(sleep) => sleep.as_mut().reset(end),
+                    None => pause.sleep = Some(Box::pin(sleep_until(end))),
+                }
+            }
             pause.is_running = true;
         }
+        let Some(sleep) = &mut pause.sleep else {
+            return Poll::Pending;
+        };
         // Even if reading has just used up what the task may do at a time, as it does whenever much
         // comes that gives nothing.
         ready!(Pin::new(&mut coop::unconstrained(sleep.as_mut())).poll(cx));

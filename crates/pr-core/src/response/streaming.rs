@@ -16,14 +16,16 @@ use url::Url;
 use super::{
     BodyReader, Head, Hop, NormalizedResponse, ReadLimit, SizeLimits, file, head_accessors,
 };
-use crate::{BackendError, ConnectionInfo, Delivery, Frame, IncomingBody, gather::Gather};
+use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, gather::Gather};
 
 /// A response whose head is there and whose body is yours to read: a `Stream` of [`Bytes`].
 ///
 /// Nothing is read from the connection while you do not, so a body of any size takes bounded
 /// memory. If the request's [`timeout`](crate::RequestConfig::timeout) was set, it holds for the
-/// body too; if not, a pause of 30 s while you wait for a piece ends the body with a timeout. After
-/// an error the stream ends. Dropping the response frees its stream or connection.
+/// body too; if not, or if there is [none](crate::RequestConfig::no_timeout), a pause while you wait
+/// for a piece ends the body with a timeout: 30 s, or the
+/// [`read_timeout`](crate::RequestConfig::read_timeout), which holds in any case if it is set. After an
+/// error the stream ends. Dropping the response frees its stream or connection.
 ///
 /// The pieces come without content codings (RFC 9110, section 8.4), if those are compiled in: `gzip`,
 /// `deflate`, `br` and `zstd`. Decoding happens as pieces are asked for, at most 64 KiB at a time, so
@@ -116,9 +118,11 @@ impl StreamingResponse {
             .content_length()
             .map(|length| length.saturating_sub(self.read));
         let mut gather =
-            Gather::new(left, self.sizes.buffered).map_err(|error| self.named(error))?;
+            Gather::new(left, self.sizes.buffered).map_err(|error| self.head.named(error))?;
         while let Some(piece) = self.next().await {
-            gather.push(piece?).map_err(|error| self.named(error))?;
+            gather
+                .push(piece?)
+                .map_err(|error| self.head.named(error))?;
         }
         Ok(NormalizedResponse {
             elapsed: self.started.elapsed(),
@@ -159,14 +163,7 @@ impl StreamingResponse {
     pub async fn copy_to_file(&mut self, path: impl AsRef<Path>) -> Result<u64, BackendError> {
         let path = path.as_ref().to_owned();
         let outcome = file::save(self, path).await;
-        outcome.map_err(|error| self.named(error))
-    }
-
-    fn named(&self, error: BackendError) -> BackendError {
-        error
-            .with_backend(self.head.backend.clone())
-            .with_url(&self.head.url)
-            .with_delivery(Delivery::Unknown)
+        outcome.map_err(|error| self.head.named(error))
     }
 }
 
@@ -215,7 +212,7 @@ impl Stream for StreamingResponse {
                 }
             }
         };
-        Poll::Ready(Some(Err(this.named(error))))
+        Poll::Ready(Some(Err(this.head.named(error))))
     }
 }
 

@@ -113,8 +113,7 @@ where
         let (timeout, is_streamed) = (request.timeout, request.stream);
         let pace = Pace::of(request.options.as_deref(), timeout).map(Box::new);
         let mut request = prepare::prepare(request).map_err(named)?;
-        prepare::match_backend(&request, &*backend).map_err(named)?;
-        request.match_leave(backend.capabilities());
+        prepare::match_backend(&mut request, &*backend).map_err(named)?;
         Ok(Self {
             backend,
             request,
@@ -236,7 +235,7 @@ where
         self.past.get_or_insert_default().hops.push(hop);
         redirect::apply(&mut self.request, response.status, target);
         // The target may need what the first URL did not, TLS for instance.
-        prepare::match_backend(&self.request, &*self.backend)
+        prepare::match_backend(&mut self.request, &*self.backend)
             .map_err(|error| self.located(error))?;
         discard(response.body).await;
         self.look_back();
@@ -340,7 +339,7 @@ where
         let head = self.elapsed();
         let before = self.past.as_ref().map_or(Duration::ZERO, |past| past.took);
         let progress = self.progress.as_ref();
-        let dial = progress.and_then(Progress::dial_timings);
+        let dial = progress.and_then(Progress::take_dial_timings);
         let dialing = dial.as_ref().map_or(Duration::ZERO, |dial| dial.total());
         // A backend that says nothing of sending is taken to have sent at once.
         let sent = progress.and_then(Progress::sending_began);

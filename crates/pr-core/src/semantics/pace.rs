@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    BackendError, BoxError, ByteStream, Delivery, OutgoingBody, Progress, Stage, TimeoutPhase,
+    BackendError, BoxError, ByteStream, OutgoingBody, Progress, Stage, TimeoutPhase,
     request::{DEFAULT_TIMEOUT, Options, is_endless},
 };
 
@@ -101,8 +101,8 @@ impl Pace {
         if self.due(progress).is_none_or(|due| due > Instant::now()) {
             return Ok(());
         }
-        let error = BackendError::timeout(phase, format!("{limit:?} passed {what}"));
-        Err(error.with_delivery(Delivery::Unknown))
+        let message = format!("{limit:?} passed {what}");
+        Err(BackendError::timeout(phase, message))
     }
 }
 

@@ -10,8 +10,8 @@ use url::{Position, Url};
 
 use super::{Cookies, check::refuse_mistakes};
 use crate::{
-    Backend, BackendError, Body, Capabilities, Capability, ConnectionKey, ErrorKind,
-    ExchangeRequest, Progress, ProtocolChoice, Proxy, RequestConfig, Warning,
+    Backend, BackendError, Body, Capability, ConnectionKey, ErrorKind, ExchangeRequest, Progress,
+    ProtocolChoice, Proxy, RequestConfig, Warning,
     decode::ACCEPT_ENCODING,
     request::{Options, Route, Target, basic_credentials},
 };
@@ -88,13 +88,20 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     })
 }
 
-/// Refuses what this backend cannot do, and warns where it does otherwise than asked.
+/// Refuses what this backend cannot do, takes back the wish for the peer's leave where it would not be
+/// waited for, and warns where the backend does otherwise than asked.
 pub(super) fn match_backend<B: Backend + ?Sized>(
-    request: &Prepared,
+    request: &mut Prepared,
     backend: &B,
 ) -> Result<(), BackendError> {
     let capabilities = backend.capabilities();
-    let proxy = request.proxy();
+    let any_proxy = [Capability::HttpProxy, Capability::SocksProxy];
+    // Most backends can do both kinds, and then the rules need not be asked here.
+    let proxy = if any_proxy.iter().all(|kind| capabilities.has(*kind)) {
+        None
+    } else {
+        request.proxy()
+    };
     let needs = [
         (request.url.scheme() == "https", Capability::Tls),
         (
@@ -114,6 +121,9 @@ pub(super) fn match_backend<B: Backend + ?Sized>(
             let why = format!("the {name} backend cannot do this: {capability}");
             return Err(BackendError::new(ErrorKind::Unsupported, why).with_url(&request.url));
         }
+    }
+    if let Some(options) = &mut request.options {
+        options.expect_continue &= capabilities.has(Capability::ExpectContinue);
     }
     if request.http2 == Some(true) && !capabilities.has(Capability::Http2) {
         let backend_name = backend.name();
@@ -148,13 +158,6 @@ impl Prepared {
     pub(super) fn is_https_only(&self) -> bool {
         let only = |options: &Options| options.https_only;
         self.options.as_deref().and_then(only).unwrap_or(false)
-    }
-
-    /// Takes back the wish for the peer's leave on a backend that does not wait for it.
-    pub(super) fn match_leave(&mut self, capabilities: Capabilities) {
-        if let Some(options) = &mut self.options {
-            options.expect_continue &= capabilities.has(Capability::ExpectContinue);
-        }
     }
 
     /// Whether the request's body waits for the peer's leave.
@@ -256,9 +259,8 @@ fn cookie_header(request: &RequestConfig) -> Result<Option<HeaderValue>, Backend
         }
         pairs.push(format!("{name}={value}"));
     }
-    let mut header = HeaderValue::try_from(pairs.join("; "))
+    let header = HeaderValue::try_from(pairs.join("; "))
         .map_err(|_| request.refuse("the cookies cannot be put into a header"))?;
-    header.set_sensitive(true);
     Ok(Some(header))
 }
 

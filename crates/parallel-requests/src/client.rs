@@ -1,16 +1,20 @@
 //! The client.
 
-use std::{fmt, future::poll_fn, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
-use futures::future::join_all;
+use futures::{
+    Stream,
+    future::join_all,
+    stream::{self, Iter},
+};
 use pr_core::{
     Backend, BackendError, NormalizedResponse, RequestConfig, Session, StreamingResponse, Warning,
 };
 use tower::ServiceExt;
 
 use crate::{
-    Batch, BatchItem, ClientBuilder, ConfigurationError, Outcomes, Selection,
-    engine::{Crew, Run, on},
+    Batch, BatchBuilder, BatchItem, ClientBuilder, ConfigurationError, Outcomes, Selection,
+    engine::{Crew, on},
 };
 
 /// A client for many requests at once.
@@ -74,29 +78,65 @@ impl ParallelRequests {
         }
     }
 
-    /// Sends all of these requests and waits for the last, whatever becomes of them: the batch
-    /// holds one outcome for each, in the order of the input. It never fails as a whole.
+    /// A batch of these requests, with settings of its own: types, a deadline, an order. Nothing is
+    /// pulled and nothing sent until it is collected or streamed; see [`BatchBuilder`].
     ///
-    /// The input is pulled as there is room, and may borrow. Memory holds all responses; for more
-    /// than you want to hold, see [`stream`](Self::stream). Dropping the future cancels what is in
-    /// flight.
-    pub async fn request<I>(&self, requests: I) -> Batch<<I::Item as BatchItem>::Key>
+    /// The input is anything that can be iterated over, lazily and without end if need be, of
+    /// [anything that becomes a request](BatchItem).
+    pub fn batch<I>(&self, requests: I) -> BatchBuilder<Iter<I::IntoIter>>
     where
         I: IntoIterator<Item: BatchItem>,
     {
         let requests = requests.into_iter();
-        let mut outcomes = Vec::with_capacity(requests.size_hint().0.min(1 << 16));
-        let mut run = Run::new(requests, self.inner.crew.clone());
-        while let Some(outcome) = poll_fn(|cx| run.poll_next(cx)).await {
-            outcomes.push(outcome);
-        }
-        Batch::from_unordered(outcomes)
+        let total = known(requests.size_hint());
+        BatchBuilder::new(self.inner.crew.clone(), stream::iter(requests), total)
+    }
+
+    /// As [`batch`](Self::batch), of requests that are yet to come: any `Stream`, such as the
+    /// receiving end of a channel. Outcomes are given out while more requests are waited for; the
+    /// batch ends when the stream has ended and every request has had its outcome.
+    ///
+    /// ```
+    /// use futures::{SinkExt, channel::mpsc};
+    /// # use parallel_requests::ParallelRequests;
+    ///
+    /// # async fn run(client: ParallelRequests) -> Result<(), mpsc::SendError> {
+    /// let (mut requests, receiver) = mpsc::channel(100);
+    /// let mut outcomes = client.batch_from_stream(receiver).stream();
+    /// requests.send("https://example.org/first").await?;
+    /// if let Some(outcome) = outcomes.next().await {
+    ///     println!("{}", outcome.is_ok());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch_from_stream<S>(&self, requests: S) -> BatchBuilder<Pin<Box<S>>>
+    where
+        S: Stream<Item: BatchItem>,
+    {
+        let total = known(requests.size_hint());
+        BatchBuilder::new(self.inner.crew.clone(), Box::pin(requests), total)
+    }
+
+    /// Sends all of these requests and waits for the last, whatever becomes of them: the batch
+    /// holds one outcome for each, in the order of the input. It never fails as a whole.
+    ///
+    /// This is [`batch`](Self::batch) with no settings, [collected](BatchBuilder::collect). The input
+    /// is pulled as there is room, and may borrow. Memory holds all responses; for more than you want
+    /// to hold, see [`stream`](Self::stream). Dropping the future cancels what is in flight.
+    pub async fn request<I>(&self, requests: I) -> Batch<<I::Item as BatchItem>::Key>
+    where
+        I: IntoIterator<Item: BatchItem>,
+    {
+        self.batch(requests).collect().await
     }
 
     /// Sends these requests and yields each outcome as it completes, in no particular order.
     ///
-    /// The input is pulled as there is room, so it may be endless; memory depends on the
-    /// concurrency only. See [`Outcomes`] for when the work is done and how it is cancelled.
+    /// This is [`batch`](Self::batch) with no settings, [streamed](BatchBuilder::stream). The input is
+    /// pulled as there is room, so it may be endless; memory depends on the concurrency, and on
+    /// [what waits for its host](BatchBuilder#how-much-is-pulled), only. See [`Outcomes`] for when the
+    /// work is done and how it is cancelled.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -115,7 +155,7 @@ impl ParallelRequests {
         I::Item: Send,
         <I::Item as BatchItem>::Key: Send + 'static,
     {
-        Outcomes::new(Run::new(requests.into_iter(), self.inner.crew.clone()))
+        self.batch(requests).stream()
     }
 
     /// Sends one GET request and reads the whole response. A request of another method becomes a
@@ -145,13 +185,21 @@ impl ParallelRequests {
     }
 
     /// Sends one request and returns when the head of its response is there; the body is yours to
-    /// read as it arrives, at bounded memory. It takes no place among the requests in flight, and,
-    /// unlike all others, it needs a Tokio runtime around it, on whose timers the body is read.
+    /// read as it arrives, at bounded memory.
+    ///
+    /// It goes past the policies, but for the [proxy pool](ClientBuilder::proxy_pool): it takes no
+    /// place among the requests in flight and no token of a rate, is not retried, and is seen by no
+    /// layer and no observer. And unlike all others it needs a Tokio runtime around it, on whose
+    /// timers the body is read.
     pub async fn open(
         &self,
         request: impl Into<RequestConfig>,
     ) -> Result<StreamingResponse, BackendError> {
-        self.inner.session.stream(request).await
+        let (session, request) = (&self.inner.session, request.into());
+        match self.inner.crew.gauges.proxy_pool() {
+            Some(pool) => pool.open(session, request).await,
+            None => session.stream(request).await,
+        }
     }
 
     /// The backend.
@@ -215,6 +263,11 @@ impl ParallelRequests {
         self.close().await;
         value
     }
+}
+
+/// The number of items, if a size hint is exact.
+fn known((least, most): (usize, Option<usize>)) -> Option<usize> {
+    most.filter(|most| *most == least)
 }
 
 impl fmt::Debug for ParallelRequests {

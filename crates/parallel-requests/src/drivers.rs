@@ -101,6 +101,14 @@ impl Drivers {
         Ok(runtime)
     }
 
+    /// The runtime of a thread that there is already, or else of the first.
+    pub(crate) fn any(&self) -> Result<Handle, fn() -> BackendError> {
+        match self.started().into_iter().next() {
+            Some(runtime) => Ok(runtime),
+            None => self.get(0),
+        }
+    }
+
     /// The runtimes of the threads that there are.
     pub(crate) fn started(&self) -> Vec<Handle> {
         let state = self.state();

@@ -1,8 +1,8 @@
-//! Outcomes as JSON: index, key, seconds, and a response or an error.
+//! Outcomes as JSON: index, key, seconds, and a response (or what it was turned into) or an error.
 
 use std::time::Duration;
 
-use pr_core::{BackendError, NormalizedResponse};
+use pr_core::BackendError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Outcome;
@@ -25,23 +25,22 @@ fn none<T>() -> Option<T> {
     None
 }
 
-impl<K: Serialize> Serialize for Outcome<K> {
+impl<K: Serialize, T: Serialize> Serialize for Outcome<K, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Fields {
             index: self.index,
             key: &self.key,
             elapsed: self.elapsed.as_secs_f64(),
-            response: self.response(),
+            response: self.value(),
             error: self.error(),
         }
         .serialize(serializer)
     }
 }
 
-impl<'de, K: Deserialize<'de>> Deserialize<'de> for Outcome<K> {
+impl<'de, K: Deserialize<'de>, T: Deserialize<'de>> Deserialize<'de> for Outcome<K, T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields: Fields<K, NormalizedResponse, BackendError> =
-            Fields::deserialize(deserializer)?;
+        let fields: Fields<K, T, BackendError> = Fields::deserialize(deserializer)?;
         let result = match (fields.response, fields.error) {
             (Some(response), None) => Ok(response),
             (None, Some(error)) => Err(error),
@@ -51,11 +50,7 @@ impl<'de, K: Deserialize<'de>> Deserialize<'de> for Outcome<K> {
                 ));
             }
         };
-        Ok(Self {
-            index: fields.index,
-            key: fields.key,
-            elapsed: Duration::try_from_secs_f64(fields.elapsed).map_err(de::Error::custom)?,
-            result,
-        })
+        let elapsed = Duration::try_from_secs_f64(fields.elapsed).map_err(de::Error::custom)?;
+        Ok(Self::new(fields.index, fields.key, elapsed, result))
     }
 }

@@ -22,6 +22,9 @@
 //! - [`ParallelRequests`] is the client: [`request`](ParallelRequests::request) gives all outcomes
 //!   in the order of the input, [`stream`](ParallelRequests::stream) each as it completes, over an
 //!   input of any length, [`get`](ParallelRequests::get) one.
+//! - [`BatchBuilder`] is a batch with settings of its own: typed outcomes, a deadline, a
+//!   cancellation, an end after too many failures, outcomes in order, progress. Its input may also
+//!   be a [stream](ParallelRequests::batch_from_stream).
 //! - [`RequestConfig`] is a request with everything that can be said about it; anything that
 //!   becomes one, such as a `&str`, is a request too. Pairs of a key and a request give keyed
 //!   outcomes: see [`BatchItem`].
@@ -42,6 +45,8 @@
 //! | `gzip`, `brotli`, `zstd` (default) | responses in those content codings, decoded; `gzip` brings `deflate` too |
 //! | `cookies` (default) | the jar that a client keeps cookies in |
 //! | `hickory` | `HickoryResolver`, which asks name servers itself, for [`resolver`](ClientBuilder::resolver) |
+//! | `metrics` | `ClientBuilder::metrics`: durations, counts and errors of requests, through the crate `metrics` |
+//! | `indicatif` | `ProgressBar`, which shows on a terminal how far a batch is |
 //! | `serde` | requests, responses, errors and outcomes as JSON |
 //!
 //! Enabling a feature never changes what code does that [names](ClientBuilder::backend) its backend.
@@ -54,11 +59,11 @@ mod client;
 mod drivers;
 mod engine;
 mod error;
+mod held;
 mod item;
 #[cfg(feature = "serde")]
 mod json;
-mod outcome;
-mod outcomes;
+mod policy;
 mod registry;
 mod selection;
 mod stack;
@@ -68,25 +73,39 @@ pub use http;
 #[cfg(feature = "hickory")]
 pub use pr_connect::HickoryResolver;
 pub use pr_core::{
-    self, AddressFilter, Backend, BackendError, Body, Capabilities, Capability, Certificate,
-    Delivery, DialTimings, DnsFailure, ErrorKind, Hop, Identity, Multipart, NormalizedResponse,
-    Part, Proxies, Proxy, RedirectAction, RedirectAttempt, RedirectPolicy, RequestConfig, Resolve,
-    ResolveError, Roots, StreamingResponse, TimeoutPhase, Timings, TlsConfig, TlsVersion,
-    TransportConfig, UserAgents, Warning,
+    self, AddressFilter, Attempt, AttemptError, Backend, BackendError, Body, Capabilities,
+    Capability, Certificate, ConnectionInfo, Delivery, DialTimings, DnsFailure, ErrorKind,
+    ExchangeObserver, Hop, Identity, Multipart, NormalizedResponse, Part, Proxies, Proxy,
+    RedirectAction, RedirectAttempt, RedirectPolicy, RequestConfig, Resolve, ResolveError, Roots,
+    Stage, StreamingResponse, TimeoutPhase, Timings, TlsConfig, TlsVersion, TransportConfig,
+    UserAgents, Warning,
 };
 #[cfg(feature = "cookies")]
 pub use pr_core::{Cookie, CookieJar};
+/// The `tower` crate, whose `Layer` and `Service` this API uses.
+pub use tower;
 /// The `url` crate, whose `Url` this API uses.
 pub use url;
 
+#[cfg(feature = "indicatif")]
+pub use self::batch::ProgressBar;
+#[cfg(feature = "metrics")]
+pub use self::policy::Metrics;
 pub use self::{
-    batch::{Batch, PartialFailure},
+    batch::{
+        Batch, BatchBuilder, BatchProgress, Cancellation, Outcome, Outcomes, PartialFailure,
+        Progress,
+    },
     builder::ClientBuilder,
     client::ParallelRequests,
     error::ConfigurationError,
     item::BatchItem,
-    outcome::Outcome,
-    outcomes::Outcomes,
+    policy::{
+        AdaptiveConcurrency, CircuitBreaker, CircuitState, Ending, Event, Hedge, Observer, Phase,
+        PolicyOverrides, PolicyService, ProxyListError, ProxyPool, RateLimit, RateLimiter,
+        RetryAfter, RetryBudget, RetryContext, RetryDecision, RetryPolicy, RotationStrategy,
+        ServerLimits,
+    },
     registry::{available_backends, make_backend},
     selection::{BackendChoice, Selection},
 };
@@ -110,8 +129,23 @@ mod documentation {
     #[doc = include_str!("../../../docs/redirects-and-cookies.md")]
     struct RedirectsAndCookies;
 
+    #[doc = include_str!("../../../docs/observability.md")]
+    struct Observability;
+
     #[doc = include_str!("../../../docs/proxies-and-tls.md")]
     struct ProxiesAndTls;
+
+    #[doc = include_str!("../../../docs/rate-limiting.md")]
+    struct RateLimiting;
+
+    #[doc = include_str!("../../../docs/retry-strategy.md")]
+    struct RetryStrategy;
+
+    #[doc = include_str!("../../../docs/batches.md")]
+    struct Batches;
+
+    #[doc = include_str!("../../../docs/migration.md")]
+    struct Migration;
 
     #[doc = include_str!("../../../docs/timeouts-and-limits.md")]
     struct TimeoutsAndLimits;

@@ -115,9 +115,10 @@ impl BlockingBackend {
     )]
     pub fn with_config(config: TransportConfig) -> Result<Self, BackendError> {
         config.validate()?;
+        let dialer = Dialer::new(&config)?;
         let routes = Routes {
-            pool: Arc::new(Pool::new(&config)),
-            dialer: Dialer::new(&config)?,
+            pool: Pool::new(&config, dialer.budget()),
+            dialer,
             limits: Limits::new(&config),
         };
         Ok(Self {

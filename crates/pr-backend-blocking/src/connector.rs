@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pr_connect::Reuse;
 use pr_core::{BackendError, ConnectionKey, Stage};
 use ureq::{
     config::Config,
@@ -13,8 +14,14 @@ use ureq::{
 };
 
 use crate::{
-    connection::Connection, desk::Desk, dial::Dialer, error, exchange::Exchange, head::Limits,
-    pool::Pool, transport::Carrier,
+    connection::Connection,
+    desk::Desk,
+    dial::{Dialer, Obtained},
+    error,
+    exchange::Exchange,
+    head::Limits,
+    pool::Pool,
+    transport::Carrier,
 };
 
 /// The ways to a connection, which all threads of a backend share.
@@ -34,18 +41,37 @@ impl Routes {
         exchange: &Exchange,
     ) -> Result<Connection, BackendError> {
         let rested = if fresh { None } else { self.pool.take(key) };
-        let reused = rested.is_some();
-        let connection = if let Some(rested) = rested {
-            let used = exchange.use_socket(rested.socket());
-            used.map_err(|why| error::stopped(why, exchange))?;
-            rested
-        } else {
-            exchange.reach(Stage::Connecting);
-            let generation = self.pool.generation();
-            self.dialer.dial(key, exchange, generation)?
+        let (connection, reused) = match rested {
+            Some(rested) => (rested, true),
+            None => self.obtain(key, fresh, exchange)?,
         };
+        let used = exchange.use_socket(connection.socket());
+        used.map_err(|why| error::stopped(why, exchange))?;
         exchange.found_connection(connection.info(reused));
         Ok(connection)
+    }
+
+    /// A new connection, or where those are too many, one with which somebody else is done; and
+    /// whether it has been used.
+    fn obtain(
+        &self,
+        key: &ConnectionKey,
+        fresh: bool,
+        exchange: &Exchange,
+    ) -> Result<(Connection, bool), BackendError> {
+        let reuse = if fresh { Reuse::Never } else { Reuse::Anywhere };
+        loop {
+            exchange.reach(Stage::Connecting);
+            let generation = self.pool.generation();
+            match self.dialer.dial(key, reuse, exchange, generation)? {
+                Obtained::Dialed(connection) => return Ok((connection, false)),
+                Obtained::HandedOver(mut connection) => {
+                    if self.pool.may_carry(&connection) && connection.is_usable() {
+                        return Ok((connection, true));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -2,13 +2,15 @@
 //! for nothing else.
 
 use std::{
-    fmt,
+    fmt, io,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
-use pr_connect::{Alpn, Connected, Connector};
-use pr_core::{BackendError, ConnectionKey, TransportConfig};
+use pr_connect::{Alpn, Budget, Connected, Connector, Reuse};
+use pr_core::{BackendError, ConnectionKey, Stage, TransportConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -28,8 +30,18 @@ pub(crate) struct Dialer {
     connector: Connector,
     /// How many names may be looked up at a time.
     max_look_ups: usize,
+    connect_timeout: Duration,
     runtime: Mutex<State>,
 }
+
+/// A connection for an exchange, new or used.
+pub(crate) enum Obtained {
+    Dialed(Connection),
+    HandedOver(Connection),
+}
+
+/// How long to wait before another try to make the runtime.
+const PAUSE: Duration = Duration::from_millis(20);
 
 enum State {
     /// Nobody has dialed yet.
@@ -43,49 +55,65 @@ impl Dialer {
         Ok(Self {
             connector: Connector::new(config)?,
             max_look_ups: max_look_ups(config.max_threads),
+            connect_timeout: config.connect_timeout,
             runtime: Mutex::new(State::Unused),
         })
     }
 
-    /// Opens a connection for this exchange, which may stop it at any time.
+    /// Opens a connection for this exchange, which may stop it at any time, or takes one over that
+    /// somebody else is done with.
     pub(crate) fn dial(
         &self,
         key: &ConnectionKey,
+        reuse: Reuse,
         exchange: &Exchange,
         generation: Generation,
-    ) -> Result<Connection, BackendError> {
+    ) -> Result<Obtained, BackendError> {
         let stopped = |why| error::stopped(why, exchange);
-        let Some(runtime) = self.runtime()? else {
-            return Err(stopped(Stop::Closed));
+        let Some(runtime) = self.runtime(exchange)? else {
+            return Err(stopped(exchange.stopped().unwrap_or(Stop::Closed)));
         };
         let dialing = async {
             // Dropped where it is polled: a resolver of the user's may count on the runtime.
-            let mut dialing = pin!(self.connect(key, exchange, generation));
+            let mut dialing = pin!(self.connect(key, reuse, exchange, generation));
             let outcome = exchange.unless_stopped(|cx| dialing.as_mut().poll(cx));
             outcome.await
         };
-        let connection = runtime.block_on(dialing).map_err(stopped)??;
-        exchange.use_socket(connection.socket()).map_err(stopped)?;
-        Ok(connection)
+        runtime.block_on(dialing).map_err(stopped)?
     }
 
     async fn connect(
         &self,
         key: &ConnectionKey,
+        reuse: Reuse,
         exchange: &Exchange,
         generation: Generation,
-    ) -> Result<Connection, BackendError> {
+    ) -> Result<Obtained, BackendError> {
+        let tell = |stage| exchange.reach(stage);
+        let obtaining = self
+            .connector
+            .connect_or_reuse(key, Alpn::Http1, reuse, &tell);
+        let connected = match obtaining.await? {
+            pr_connect::Obtained::Dialed(connected) => *connected,
+            pr_connect::Obtained::HandedOver(used) => return Ok(Obtained::HandedOver(used)),
+        };
         let Connected {
             io,
             info,
             forwarding,
             timings,
             ..
-        } = self.connector.connect(key, Alpn::Http1).await?;
+        } = connected;
         exchange.dialed(timings);
         let parts = io.into_parts().map_err(error::not_taken)?;
         let stream = Stream::from(parts);
-        Ok(Connection::new(stream, info, forwarding, generation))
+        let connection = Connection::new(stream, info, forwarding, generation);
+        Ok(Obtained::Dialed(connection))
+    }
+
+    /// The connections that may be open at a time.
+    pub(crate) fn budget(&self) -> &Budget {
+        self.connector.budget()
     }
 
     /// Looks names up anew from now on.
@@ -100,8 +128,33 @@ impl Dialer {
         drop(before);
     }
 
-    /// The runtime, which is made when it is first needed; `None` if closed.
-    fn runtime(&self) -> Result<Option<Arc<DialRuntime>>, BackendError> {
+    /// The runtime, which is made when it is first needed; `None` if closed or stopped meanwhile.
+    ///
+    /// It takes a few file descriptors. While there are none left, they are waited for, as long as
+    /// opening a connection may take.
+    fn runtime(&self, exchange: &Exchange) -> Result<Option<Arc<DialRuntime>>, BackendError> {
+        let begin = Instant::now();
+        loop {
+            match self.try_runtime() {
+                Err(cause) if begin.elapsed() >= self.connect_timeout => {
+                    return Err(error::no_runtime(cause));
+                }
+                Err(_) => {
+                    exchange.reach(Stage::Queued);
+                    thread::sleep(PAUSE);
+                    if exchange.stopped().is_some() {
+                        return Ok(None);
+                    }
+                }
+                Ok(runtime) => {
+                    exchange.reach(Stage::Connecting);
+                    return Ok(runtime);
+                }
+            }
+        }
+    }
+
+    fn try_runtime(&self) -> io::Result<Option<Arc<DialRuntime>>> {
         let mut state = self.state();
         match &*state {
             State::Running(runtime) => Ok(Some(Arc::clone(runtime))),
@@ -139,13 +192,12 @@ fn max_look_ups(max_threads: usize) -> usize {
 struct DialRuntime(Option<Runtime>);
 
 impl DialRuntime {
-    fn start(max_look_ups: usize) -> Result<Self, BackendError> {
+    fn start(max_look_ups: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .thread_name("pr-blocking-dns")
             .max_blocking_threads(max_look_ups)
-            .build()
-            .map_err(error::no_runtime)?;
+            .build()?;
         Ok(Self(Some(runtime)))
     }
 
@@ -187,7 +239,7 @@ mod tests {
             }
             let answered = runtime.block_on(async {
                 let look_up = pool.spawn_blocking(|| 7);
-                let bound = std::time::Duration::from_secs(20);
+                let bound = Duration::from_secs(20);
                 Ok(tokio::time::timeout(bound, look_up).await)
             });
             drop(release);

@@ -153,7 +153,9 @@ pub(crate) fn not_taken(cause: io::Error) -> BackendError {
 
 /// The error of a backend that cannot dial at all.
 pub(crate) fn no_runtime(cause: io::Error) -> BackendError {
-    BackendError::new(ErrorKind::Other, "dialing could not be prepared")
+    let message = "dialing could not be prepared, for want of file descriptors or of memory; raise the \
+                   process's limits (ulimit -n)";
+    BackendError::new(ErrorKind::Connect, message)
         .with_source(cause)
         .with_delivery(Delivery::NotSent)
 }

@@ -177,6 +177,10 @@ impl Exchange {
     pub(crate) fn found_connection(&self, info: ConnectionInfo) {
         // An exchange has one connection; there is no second to be recorded.
         let _ = self.connection.set(info);
+        let hold = self.hold();
+        if !matches!(&*hold, Hold::Stopped(_)) {
+            self.progress.connected(info);
+        }
     }
 
     /// What can be said about the request's fate.

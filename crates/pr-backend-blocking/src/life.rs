@@ -208,9 +208,10 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(20);
 
     fn threads(config: &TransportConfig) -> Arc<Threads> {
+        let dialer = Dialer::new(config).unwrap();
         let routes = Routes {
-            pool: Arc::new(Pool::new(config)),
-            dialer: Dialer::new(config).unwrap(),
+            pool: Pool::new(config, dialer.budget()),
+            dialer,
             limits: Limits::new(config),
         };
         Threads::new(4, routes)

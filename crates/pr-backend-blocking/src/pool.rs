@@ -3,10 +3,11 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
+use pr_connect::{Budget, HandOver, IdlePool};
 use pr_core::{ConnectionKey, TransportConfig};
 
 use crate::connection::Connection;
@@ -25,6 +26,7 @@ pub(crate) struct Pool {
     idle_timeout: Duration,
     /// From when a connection is dialed.
     max_age: Option<Duration>,
+    budget: Budget,
     idle: Mutex<Idle>,
 }
 
@@ -56,14 +58,19 @@ struct Resting {
 pub(crate) struct Generation(u64);
 
 impl Pool {
-    pub(crate) fn new(config: &TransportConfig) -> Self {
-        Self {
+    /// A pool that closes idle connections when this budget has no place left.
+    pub(crate) fn new(config: &TransportConfig, budget: &Budget) -> Arc<Self> {
+        let pool = Arc::new(Self {
             max_idle_per_origin: config.max_idle_per_origin,
-            max_idle: config.max_idle,
+            max_idle: budget.max_idle(),
             idle_timeout: config.idle_timeout,
             max_age: config.max_connection_age,
+            budget: budget.clone(),
             idle: Mutex::default(),
-        }
+        });
+        let idle: Weak<Self> = Arc::downgrade(&pool);
+        budget.register(idle);
+        pool
     }
 
     /// How long a connection may rest at most.
@@ -83,8 +90,32 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection for the next request of its key.
+    /// Keeps a connection for the next request of its key, which may be waiting for it, or closes it
+    /// for one that waits for its place.
     pub(crate) fn put(&self, key: &ConnectionKey, connection: Connection) {
+        let connection = if self.budget.is_wanted() {
+            match self.budget.hand_over(key, None, connection) {
+                HandOver::Taken | HandOver::Close(_) => return,
+                HandOver::Keep(connection) => connection,
+            }
+        } else {
+            connection
+        };
+        self.keep(key, connection);
+        // Whoever has come to wait in between has not seen this one.
+        if self.budget.is_wanted() {
+            self.budget.relieve();
+        }
+    }
+
+    /// Whether a connection that has never rested may carry another exchange.
+    pub(crate) fn may_carry(&self, connection: &Connection) -> bool {
+        let now = Instant::now();
+        let ends = self.end_of(connection, now);
+        ends.is_none_or(|ends| ends > now) && connection.generation() == self.generation()
+    }
+
+    fn keep(&self, key: &ConnectionKey, connection: Connection) {
         if self.max_idle.min(self.max_idle_per_origin) == 0 || self.idle_timeout.is_zero() {
             return;
         }
@@ -213,17 +244,40 @@ impl Idle {
         }
         self.count += 1;
         if self.count > max_idle {
-            self.pop_oldest()
+            self.pop_oldest(None)
         } else {
             None
         }
     }
 
-    fn pop_oldest(&mut self) -> Option<Resting> {
-        let lists = self.by_key.values_mut().filter(|list| !list.is_empty());
-        let list = lists.min_by_key(|list| list.front().map(|oldest| oldest.since))?;
+    /// Takes out the connection that has rested longest, of all or of this key.
+    fn pop_oldest(&mut self, of: Option<&ConnectionKey>) -> Option<Resting> {
+        let oldest = self.oldest_list(of)?.pop_front()?;
         self.count -= 1;
-        list.pop_front()
+        Some(oldest)
+    }
+
+    /// The list in which that connection is first.
+    fn oldest_list(&mut self, of: Option<&ConnectionKey>) -> Option<&mut VecDeque<Resting>> {
+        if let Some(key) = of {
+            return self.by_key.get_mut(key);
+        }
+        let lists = self.by_key.values_mut().filter(|list| !list.is_empty());
+        lists.min_by_key(|list| list.front().map(|oldest| oldest.since))
+    }
+}
+
+impl IdlePool for Pool {
+    fn oldest_idle(&self, of: Option<&ConnectionKey>) -> Option<Instant> {
+        let mut idle = self.idle();
+        let list = idle.oldest_list(of)?;
+        list.front().map(|oldest| oldest.since)
+    }
+
+    fn close_oldest_idle(&self, of: Option<&ConnectionKey>) -> bool {
+        // Its socket is closed outside of the lock.
+        let closed = self.idle().pop_oldest(of);
+        closed.is_some()
     }
 }
 

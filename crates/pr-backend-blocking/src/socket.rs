@@ -5,10 +5,18 @@ use std::{
     sync::Arc,
 };
 
+use pr_connect::Place;
 use socket2::SockRef;
 
 /// The part of a socket that its user shares with whoever may shut it down.
-pub(crate) type Shared = Arc<pr_connect::Socket>;
+pub(crate) type Shared = Arc<Open>;
+
+/// An open socket, and its place among the connections that may be open.
+pub(crate) struct Open {
+    socket: pr_connect::Socket,
+    // After it, so that the socket has been closed when the place comes back.
+    _place: Option<Place>,
+}
 
 /// A socket with blocking reads and writes, which knows whether it has been written to.
 pub(crate) struct Socket {
@@ -28,14 +36,18 @@ macro_rules! each {
 }
 
 /// Its settings, which are the same for all.
-pub(crate) fn settings(shared: &pr_connect::Socket) -> SockRef<'_> {
-    each!(shared, socket => SockRef::from(socket))
+pub(crate) fn settings(shared: &Open) -> SockRef<'_> {
+    each!(&shared.socket, socket => SockRef::from(socket))
 }
 
 impl Socket {
-    pub(crate) fn new(socket: pr_connect::Socket) -> Self {
+    pub(crate) fn new(socket: pr_connect::Socket, place: Option<Place>) -> Self {
+        let open = Open {
+            socket,
+            _place: place,
+        };
         Self {
-            shared: Arc::new(socket),
+            shared: Arc::new(open),
             has_written: false,
         }
     }
@@ -62,19 +74,19 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        each!(&*self.shared, socket => (&mut &*socket).read(into))
+        each!(&self.shared.socket, socket => (&mut &*socket).read(into))
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = each!(&*self.shared, socket => (&mut &*socket).write(bytes))?;
+        let written = each!(&self.shared.socket, socket => (&mut &*socket).write(bytes))?;
         self.has_written |= written > 0;
         Ok(written)
     }
 
     fn write_vectored(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = each!(&*self.shared, socket => (&mut &*socket).write_vectored(bytes))?;
+        let written = each!(&self.shared.socket, socket => (&mut &*socket).write_vectored(bytes))?;
         self.has_written |= written > 0;
         Ok(written)
     }
@@ -86,14 +98,14 @@ impl Write for Socket {
 
 /// Looks for a byte without waiting for it, and leaves it there.
 #[cfg(unix)]
-fn look(shared: &pr_connect::Socket) -> io::Result<usize> {
+fn look(shared: &Open) -> io::Result<usize> {
     let mut byte = [std::mem::MaybeUninit::uninit()];
     settings(shared).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
 }
 
 /// Looks for a byte without waiting for it, and leaves it there.
 #[cfg(not(unix))]
-fn look(shared: &pr_connect::Socket) -> io::Result<usize> {
+fn look(shared: &Open) -> io::Result<usize> {
     let mut byte = [std::mem::MaybeUninit::uninit()];
     let socket = settings(shared);
     socket.set_nonblocking(true)?;

@@ -15,7 +15,7 @@ pub(crate) enum Stream {
 
 impl From<StreamParts> for Stream {
     fn from(parts: StreamParts) -> Self {
-        let plain = Self::Plain(Socket::new(parts.socket));
+        let plain = Self::Plain(Socket::new(parts.socket, parts.place));
         let over = |below, session| Self::Tls(Box::new(TlsStream::new(session, below)));
         parts.sessions.into_iter().fold(plain, over)
     }

@@ -44,6 +44,8 @@ struct Dial {
     dialer: Arc<Dialer>,
     origin: Arc<Origin>,
     number: u64,
+    /// The origin has a connection, and can do without this one.
+    is_extra: bool,
     report: Option<Report>,
     // Last, so that the task counts as running until it has let go of everything else.
     guard: Arc<TaskGuard>,
@@ -57,15 +59,19 @@ enum Made {
         Box<h2::client::Connection<Wire, Chunk>>,
     ),
     Http1(Connected),
+    /// There was no place for a further connection.
+    Nothing,
 }
 
 impl Dialer {
-    /// Prepares the dial of this number. It fails where there is no runtime, or no backend any
+    /// Prepares the dial of this number, for a connection that is needed or one that would be nice
+    /// to have. It fails where there is no runtime, or no backend any
     /// more.
     pub(crate) fn prepare(
         self: &Arc<Self>,
         origin: &Arc<Origin>,
         number: u64,
+        is_extra: bool,
     ) -> Result<Prepared, BackendError> {
         let runtime = tasks::current_runtime()?;
         let guard = self.tasks.register(&runtime)?;
@@ -73,6 +79,7 @@ impl Dialer {
             dialer: self.clone(),
             origin: origin.clone(),
             number,
+            is_extra,
             report: None,
             guard: Arc::new(guard),
         };
@@ -80,17 +87,21 @@ impl Dialer {
     }
 
     /// Connects, and shakes hands as ALPN or prior knowledge says.
-    async fn connect(
-        &self,
-        origin: &Origin,
-        pulse: &Arc<Pulse>,
-        report: Option<&Report>,
-    ) -> Result<Made, BackendError> {
-        let connected = self
-            .connector
-            .connect(origin.key(), Alpn::Http2OrHttp1)
-            .await?;
-        if let Some(report) = report {
+    async fn connect(&self, dial: &Dial, pulse: &Arc<Pulse>) -> Result<Made, BackendError> {
+        let origin = &*dial.origin;
+        let alpn = Alpn::Http2OrHttp1;
+        let connected = if dial.is_extra {
+            let connecting = self.connector.connect_if_room(origin.key(), alpn);
+            let Some(connected) = connecting.await? else {
+                return Ok(Made::Nothing);
+            };
+            connected
+        } else {
+            let tell = |stage| origin.dial_reached(dial.number, stage);
+            let connecting = self.connector.connect_telling(origin.key(), alpn, &tell);
+            connecting.await?
+        };
+        if let Some(report) = &dial.report {
             report.get_or_init(|| connected.timings);
         }
         // Plain TCP agrees on nothing; the origins that are dialed here without TLS are those that
@@ -138,10 +149,7 @@ impl Dial {
         let pulse = Arc::new(Pulse::new(self.guard.stop()));
         let made = self
             .guard
-            .unless_stopped(
-                self.dialer
-                    .connect(&self.origin, &pulse, self.report.as_ref()),
-            )
+            .unless_stopped(self.dialer.connect(&self, &pulse))
             .await;
         let result = match made {
             None => return,
@@ -154,6 +162,7 @@ impl Dial {
                 return;
             }
             Some(Ok(Made::Http1(connected))) => Dialed::Http1(connected),
+            Some(Ok(Made::Nothing)) => Dialed::NoRoom,
             Some(Err(error)) => Dialed::Failed(error),
         };
         self.origin.dialed(self.number, result);

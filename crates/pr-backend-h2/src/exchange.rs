@@ -57,6 +57,7 @@ impl StreamLease {
         // The handle keeps the connection open, which from here on is the stream's part.
         drop(sender);
         let (head, stream, body, progress) = sent.inspect_err(|_| place.ended())?;
+        progress.connected(info);
         let awaited = Awaited {
             head,
             upload: upload(body, stream, &progress),

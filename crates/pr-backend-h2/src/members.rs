@@ -83,6 +83,8 @@ pub(crate) struct Returned {
     /// Nothing has come over the connection since the stream began, so that the next request on it
     /// might fare no better: its peer should be asked for a sign of life.
     pub(crate) unheard: Option<Arc<Pulse>>,
+    /// The connection has become idle.
+    pub(crate) idle: bool,
 }
 
 impl Member {
@@ -184,6 +186,12 @@ impl Members {
         Some(self.list.remove(oldest))
     }
 
+    /// The number of that connection.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let oldest = self.list.iter().min_by_key(|member| member.born)?;
+        Some(oldest.info.id)
+    }
+
     /// Takes one connection out.
     pub(crate) fn remove(&mut self, id: u64) -> Option<Member> {
         let index = self.list.iter().position(|member| member.info.id == id)?;
@@ -204,6 +212,7 @@ impl Members {
         };
         member.outstanding -= 1;
         if member.outstanding == 0 {
+            returned.idle = true;
             member.idle_since = Some(Instant::now());
         }
         if let End::CutShort { beats } = end {

@@ -11,8 +11,8 @@ use std::{
 };
 
 use h2::client::SendRequest;
-use pr_connect::Connected;
-use pr_core::{BackendError, ConnectionInfo, ConnectionKey, Progress};
+use pr_connect::{Budget, Connected};
+use pr_core::{BackendError, ConnectionInfo, ConnectionKey, Progress, Stage};
 use tokio::time::Instant;
 
 use crate::{
@@ -35,6 +35,7 @@ use crate::{
 pub(crate) struct Origin {
     key: ConnectionKey,
     limits: Limits,
+    budget: Budget,
     /// ALPN has said that the peer speaks nothing newer.
     http1_only: AtomicBool,
     state: Mutex<State>,
@@ -44,16 +45,24 @@ pub(crate) struct Origin {
 pub(crate) enum Dialed {
     Http2(ConnectionInfo, SendRequest<Chunk>, Arc<Pulse>),
     Http1(Connected),
+    /// As many connections are open as may be, and this one was not needed.
+    NoRoom,
     Failed(BackendError),
 }
 
 impl Origin {
     /// The origin of this key, with at most so many connections, and limits on what a response's
     /// head may be.
-    pub(crate) fn new(key: ConnectionKey, max_connections: usize, limits: Limits) -> Self {
+    pub(crate) fn new(
+        key: ConnectionKey,
+        max_connections: usize,
+        limits: Limits,
+        budget: Budget,
+    ) -> Self {
         Self {
             key,
             limits,
+            budget,
             http1_only: AtomicBool::new(false),
             state: Mutex::new(State::new(max_connections)),
         }
@@ -94,7 +103,7 @@ impl Origin {
         let grant = state.grant_at_once()?;
         if state.needs_relief() {
             let number = state.next_dial();
-            match dialer.prepare(self, number) {
+            match dialer.prepare(self, number, true) {
                 Ok(prepared) => {
                     state.begin_dial(number, prepared.stop());
                     // A runtime that shuts down drops what is spawned on it at once, and that
@@ -117,6 +126,10 @@ impl Origin {
             pulse.want_ping();
         }
         drop(returned.retired);
+        // Whoever waits for a place has not found this connection idle.
+        if returned.idle && self.budget.is_wanted() {
+            self.budget.relieve();
+        }
     }
 
     /// Takes the result of the dial of this number. Whether the connection is wanted: it is not if
@@ -137,11 +150,23 @@ impl Origin {
                         self.http1_only.store(true, Ordering::Relaxed);
                     }
                 }
+                Dialed::NoRoom => state.put_off_extra_dials(),
                 Dialed::Failed(error) => state.dial_failed(error, wakers),
             }
         });
         drop(replaced);
         wanted
+    }
+
+    /// The dial of this number waits for a place among the open connections, or does no more. Those
+    /// who wait for it note that.
+    pub(crate) fn dial_reached(&self, dial: u64, stage: Stage) {
+        self.change(|state, wakers| {
+            if state.set_dial_queued(dial, stage == Stage::Queued) {
+                let waiting = state.queue.wakers();
+                waiting.for_each(|waker| wakers.add(Some(waker)));
+            }
+        });
     }
 
     /// The dial of this number was cut off: its runtime has ended, say. Whoever waits tries again.
@@ -210,13 +235,26 @@ impl Origin {
     }
 
     /// Takes a connection out of the set because there are too many idle ones, unless it has been
-    /// put to use meanwhile.
-    pub(crate) fn expire_now(&self, connection: u64) {
+    /// put to use meanwhile. Whether it has left.
+    pub(crate) fn expire_now(&self, connection: u64) -> bool {
         let mut state = self.lock();
         let is_idle = state.members.idle().any(|(_, id)| id == connection);
-        let expired = is_idle.then(|| state.members.remove(connection));
+        let expired = is_idle.then(|| state.members.remove(connection)).flatten();
         drop(state);
-        drop(expired);
+        expired.is_some()
+    }
+
+    /// The number of the connection that has been in the set for longest. Numbers grow with time.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.lock().members.oldest()
+    }
+
+    /// Takes that connection out of the set, because others wait for its place: it closes when its
+    /// streams have ended. Whether there was one.
+    pub(crate) fn retire_oldest(&self) -> bool {
+        let mut retired = None;
+        self.change(|state, _| retired = state.members.retire_oldest());
+        retired.is_some()
     }
 
     /// Takes it from a peer that it wants HTTP/1.1 (RFC 9113, section 7, `HTTP_1_1_REQUIRED`).

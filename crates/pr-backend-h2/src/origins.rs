@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use pr_connect::{Budget, IdlePool};
 use pr_core::{BackendError, ConnectionKey};
 use tokio::{runtime::Id, time::Instant};
 
@@ -19,6 +20,7 @@ use crate::{limits::Limits, origin::Origin};
 pub(crate) struct Origins {
     max_connections: usize,
     limits: Limits,
+    budget: Budget,
     known: RwLock<Known>,
 }
 
@@ -37,7 +39,7 @@ const REMEMBERED: usize = 1_024;
 
 impl Origins {
     /// No origin yet; each may have so many connections, and responses within these limits.
-    pub(crate) fn new(max_connections: usize, limits: Limits) -> Self {
+    pub(crate) fn new(max_connections: usize, limits: Limits, budget: Budget) -> Self {
         let known = Known {
             closed: false,
             by_runtime: HashMap::new(),
@@ -47,6 +49,7 @@ impl Origins {
         Self {
             max_connections,
             limits,
+            budget,
             known: RwLock::new(known),
         }
     }
@@ -73,7 +76,12 @@ impl Origins {
         if known.count >= known.sweep_at {
             known.sweep();
         }
-        let origin = Arc::new(Origin::new(key.clone(), self.max_connections, self.limits));
+        let origin = Arc::new(Origin::new(
+            key.clone(),
+            self.max_connections,
+            self.limits,
+            self.budget.clone(),
+        ));
         let of_runtime = known.by_runtime.entry(runtime).or_default();
         of_runtime.insert(key.clone(), origin.clone());
         known.count += 1;
@@ -84,18 +92,7 @@ impl Origins {
     /// is room for one more. Dialing calls it, which is where connections come from; a look at every
     /// origin costs little beside that.
     pub(crate) fn make_room(&self, max: usize) {
-        let mut idle: Vec<(Instant, u64, Arc<Origin>)> = Vec::new();
-        {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            for origin in known.by_runtime.values().flat_map(HashMap::values) {
-                let of_origin = origin.idle();
-                idle.extend(
-                    of_origin
-                        .into_iter()
-                        .map(|(since, id)| (since, id, origin.clone())),
-                );
-            }
-        }
+        let mut idle = self.idle(None);
         let too_many = (idle.len() + 1).saturating_sub(max.max(1));
         if too_many == 0 {
             return;
@@ -106,14 +103,30 @@ impl Origins {
         }
     }
 
+    /// The connections on which no stream is open, of all origins or of this one: since when, and
+    /// which.
+    fn idle(&self, of: Option<&ConnectionKey>) -> Vec<(Instant, u64, Arc<Origin>)> {
+        let mut idle = Vec::new();
+        for origin in self.all(of) {
+            let of_origin = origin.idle().into_iter();
+            idle.extend(of_origin.map(|(since, id)| (since, id, origin.clone())));
+        }
+        idle
+    }
+
+    /// All origins, or those of this key.
+    fn all(&self, of: Option<&ConnectionKey>) -> Vec<Arc<Origin>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let of_runtimes = known.by_runtime.values();
+        match of {
+            Some(key) => of_runtimes.filter_map(|it| it.get(key)).cloned().collect(),
+            None => of_runtimes.flat_map(HashMap::values).cloned().collect(),
+        }
+    }
+
     /// Lets go of all connections of all origins, and of what was learnt of their peers.
     pub(crate) fn reset(&self) {
-        let origins: Vec<_> = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            let of_runtimes = known.by_runtime.values();
-            of_runtimes.flat_map(HashMap::values).cloned().collect()
-        };
-        for origin in origins {
+        for origin in self.all(None) {
             origin.reset();
         }
     }
@@ -129,6 +142,31 @@ impl Origins {
         for origin in closed.values().flat_map(HashMap::values) {
             origin.close();
         }
+    }
+}
+
+impl IdlePool for Origins {
+    fn oldest_idle(&self, of: Option<&ConnectionKey>) -> Option<std::time::Instant> {
+        let idle = self.idle(of).into_iter();
+        idle.map(|(since, ..)| since.into_std()).min()
+    }
+
+    fn close_oldest_idle(&self, of: Option<&ConnectionKey>) -> bool {
+        let mut idle = self.idle(of);
+        idle.sort_unstable_by_key(|(since, ..)| *since);
+        // The first may have been put to use meanwhile.
+        let mut idle = idle.into_iter();
+        idle.any(|(_, connection, origin)| origin.expire_now(connection))
+    }
+
+    fn retire_busy(&self, of: Option<&ConnectionKey>) -> bool {
+        let mut origins: Vec<_> = self
+            .all(of)
+            .into_iter()
+            .filter_map(|origin| Some((origin.oldest()?, origin)))
+            .collect();
+        origins.sort_unstable_by_key(|(opened, _)| *opened);
+        origins.iter().any(|(_, origin)| origin.retire_oldest())
     }
 }
 

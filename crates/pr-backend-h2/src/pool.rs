@@ -1,6 +1,6 @@
 //! The connections of a backend, and the choice between HTTP/2 and HTTP/1.1.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::future::BoxFuture;
 use pr_backend_hyper::Http1Pool;
@@ -34,7 +34,12 @@ impl Pool {
         let connector = Connector::new(config)?;
         let tasks = Arc::<Tasks>::default();
         let max_connections = config.http2_connections_per_origin;
-        let origins = Arc::new(Origins::new(max_connections, Limits::of(config)));
+        let budget = connector.budget().clone();
+        let max_idle = budget.max_idle();
+        let origins = Origins::new(max_connections, Limits::of(config), budget.clone());
+        let origins = Arc::new(origins);
+        let pool: Weak<Origins> = Arc::downgrade(&origins);
+        budget.register(pool);
         let limit = config.http2_keep_alive_timeout;
         let lifetimes = Lifetimes {
             idle_timeout: config.idle_timeout,
@@ -47,7 +52,7 @@ impl Pool {
             connector: connector.clone(),
             tasks: tasks.clone(),
             lifetimes,
-            max_idle: config.max_idle,
+            max_idle,
             origins,
         };
         Ok(Self {

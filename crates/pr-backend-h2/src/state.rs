@@ -35,6 +35,8 @@ struct Dial {
     stop: Arc<Stop>,
     /// It goes on even if nobody waits for it.
     lasts: bool,
+    /// It waits for a place among the open connections.
+    queued: bool,
 }
 
 /// What a request that waits is told.
@@ -145,7 +147,31 @@ impl State {
             number,
             stop,
             lasts,
+            queued: false,
         });
+    }
+
+    /// Notes whether the dial of this number waits for a place. Whether it is the one under way.
+    pub(crate) fn set_dial_queued(&mut self, number: u64, queued: bool) -> bool {
+        let dial = self.dial.as_mut().filter(|dial| dial.number == number);
+        dial.map(|dial| dial.queued = queued).is_some()
+    }
+
+    /// Whether the dial under way waits for a place.
+    pub(crate) fn is_dial_queued(&self) -> bool {
+        self.dial.as_ref().is_some_and(|dial| dial.queued)
+    }
+
+    /// Whether a dial that begins now would be for a connection that nobody needs: those who wait
+    /// can do with what there is.
+    pub(crate) fn can_do_without(&self) -> bool {
+        let fresh = self.queue.last_fresh();
+        !self.members.is_empty() && fresh.is_none_or(|ticket| self.members.any_fresh_to(ticket))
+    }
+
+    /// Tries no further connection to an origin that has one for a while.
+    pub(crate) fn put_off_extra_dials(&mut self) {
+        self.no_extra_dial_before = Some(Instant::now() + EXTRA_DIAL_PAUSE);
     }
 
     /// The dial of this number is over. Whether it was still under way, as far as this side knows.
@@ -202,7 +228,7 @@ impl State {
         }
         // Some machines behind the name speak HTTP/2 and some do not. Those who wait for the
         // connections that do go on waiting, but for one of them, who takes what is there.
-        self.no_extra_dial_before = Some(Instant::now() + EXTRA_DIAL_PAUSE);
+        self.put_off_extra_dials();
         if let (Some(ticket), true) = (self.queue.first_ordinary(), connected.is_some()) {
             wakers.add(self.queue.decide(ticket, Decision::Http1(connected.take())));
         }
@@ -216,7 +242,7 @@ impl State {
             self.fail_all(each, wakers);
             return;
         }
-        self.no_extra_dial_before = Some(Instant::now() + EXTRA_DIAL_PAUSE);
+        self.put_off_extra_dials();
         while let Some(ticket) = self.queue.first_fresh() {
             wakers.add(self.queue.decide(ticket, Decision::Failed(each())));
         }

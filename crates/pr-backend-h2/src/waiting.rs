@@ -67,6 +67,7 @@ impl<'a> Waiting<'a> {
             return Poll::Ready(Ok(decision));
         }
         let waits_for_connection = self.fresh || state.members.is_empty();
+        let waits_for_connection = waits_for_connection && !state.is_dial_queued();
         self.progress.reach(if waits_for_connection {
             Stage::Connecting
         } else {
@@ -74,7 +75,9 @@ impl<'a> Waiting<'a> {
         });
         if state.needs_dial() {
             let number = state.next_dial();
-            let mut prepared = self.dialer.prepare(origin, number)?;
+            let mut prepared = self
+                .dialer
+                .prepare(origin, number, state.can_do_without())?;
             self.report = Some(prepared.report());
             state.begin_dial(number, prepared.stop());
             // A runtime that shuts down drops what is spawned on it at once, and that needs the

@@ -136,6 +136,7 @@ impl Connection {
                 progress,
             } = *message;
             self.address(&mut request);
+            progress.connected(self.info);
             // A body that is here goes out with the head, or at once after it.
             progress.reach(if upload.is_none() {
                 Stage::AwaitingHead

@@ -127,7 +127,7 @@ impl Idle {
         // One came in, so that no more than there were plus one can have left.
         state.count = state.count + 1 - gone.len();
         if state.count > self.settings.max {
-            gone.extend(state.remove_oldest());
+            gone.extend(state.remove_oldest(None));
         }
         state.forget_empty_lines(self.settings.max);
         drop(state);
@@ -163,6 +163,30 @@ impl Idle {
         next
     }
 
+    /// Since when the connection has been idle that has been so for longest, of this key if there is
+    /// one.
+    pub(crate) fn oldest(&self, of: Option<&ConnectionKey>) -> Option<std::time::Instant> {
+        let mut state = self.lock();
+        let line = state.oldest_line(of)?;
+        line.front().map(|waiting| waiting.since.into_std())
+    }
+
+    /// Closes that connection. Whether there was one.
+    pub(crate) fn close_oldest(&self, of: Option<&ConnectionKey>) -> bool {
+        let closed = self.lock().remove_oldest(of);
+        let any = closed.is_some();
+        close_all(closed);
+        any
+    }
+
+    /// Whether a connection that has never been idle may carry another exchange.
+    pub(crate) fn may_carry(&self, connection: &Connection) -> bool {
+        let now = Instant::now();
+        let aged = |age| connection.opened().checked_add(age);
+        let too_old = self.settings.max_age.and_then(aged);
+        connection.epoch() == self.epoch() && too_old.is_none_or(|until| until > now)
+    }
+
     /// The number of times that everything has been let go of. A connection is given it when it is
     /// about to be dialed, and is kept only while it is the same.
     pub(crate) fn epoch(&self) -> u64 {
@@ -188,13 +212,21 @@ impl Idle {
 }
 
 impl State {
-    /// Takes out the connection that has been idle longest, over all keys.
-    fn remove_oldest(&mut self) -> Option<Waiting> {
-        let since = |line: &Line| line.front().map(|waiting| waiting.since);
-        let lines = self.by_key.values_mut().filter(|line| !line.is_empty());
-        let removed = lines.min_by_key(|line| since(line))?.pop_front()?;
+    /// Takes out the connection that has been idle longest, over all keys or of this one.
+    fn remove_oldest(&mut self, of: Option<&ConnectionKey>) -> Option<Waiting> {
+        let removed = self.oldest_line(of)?.pop_front()?;
         self.count -= 1;
         Some(removed)
+    }
+
+    /// The line that the connection is first in.
+    fn oldest_line(&mut self, of: Option<&ConnectionKey>) -> Option<&mut Line> {
+        if let Some(key) = of {
+            return self.by_key.get_mut(key);
+        }
+        let since = |line: &Line| line.front().map(|waiting| waiting.since);
+        let lines = self.by_key.values_mut().filter(|line| !line.is_empty());
+        lines.min_by_key(|line| since(line))
     }
 
     /// Keeps a client that visits ever new hosts from remembering all of them. There are at most

@@ -7,9 +7,10 @@ use std::{
 };
 
 use futures::future::{Either, select};
-use pr_connect::{Alpn, Connected, Connector};
+use pr_connect::{Alpn, Budget, Connected, Connector, HandOver, IdlePool, Obtained, Reuse};
 use pr_core::{
-    BackendError, ConnectionKey, ExchangeRequest, ExchangeResponse, Stage, TransportConfig,
+    BackendError, ConnectionKey, ExchangeRequest, ExchangeResponse, Progress, Stage,
+    TransportConfig,
 };
 use tokio::{
     runtime::Handle,
@@ -32,8 +33,9 @@ use crate::{
 /// backend.
 ///
 /// An exchange takes the idle connection that was used last, because the peer is least likely to
-/// have given that one up, or dials. So there are never more connections to an origin than there
-/// were exchanges at a time. A connection is idle again once its response has been read to the end,
+/// have given that one up, or dials, or where as many connections are open as may be (the connector's
+/// [`Budget`]), waits for one that somebody is done with or for the place of another one. So there are
+/// never more connections to an origin than there were exchanges at a time. A connection is idle again once its response has been read to the end,
 /// and is closed if that never happens, after an HTTP/1.0 response, and after
 /// [`idle_timeout`](TransportConfig::idle_timeout), at its
 /// [`max_connection_age`](TransportConfig::max_connection_age), or when there are too many.
@@ -63,6 +65,7 @@ pub struct Http1Pool {
 /// limit, and no way to ask for a connection that is fresh.
 pub(crate) struct Shared {
     idle: Idle,
+    budget: Budget,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) limits: Limits,
 }
@@ -73,25 +76,28 @@ impl Http1Pool {
     /// Of `config` it takes [`idle_timeout`](TransportConfig::idle_timeout),
     /// [`max_connection_age`](TransportConfig::max_connection_age),
     /// [`max_idle_per_origin`](TransportConfig::max_idle_per_origin) and
-    /// [`max_idle`](TransportConfig::max_idle), and the limits on a response's head:
+    /// [`max_idle`](TransportConfig::max_idle), the latter as the connector's [`Budget`] has it, and
+    /// the limits on a response's head:
     /// [`max_head_size`](TransportConfig::max_head_size),
     /// [`max_header_fields`](TransportConfig::max_header_fields) and
     /// [`max_informational`](TransportConfig::max_informational).
     pub fn new(config: &TransportConfig, connector: Connector) -> Self {
+        let budget = connector.budget().clone();
         let settings = Settings {
             timeout: config.idle_timeout,
             max_age: config.max_connection_age,
             max_per_key: config.max_idle_per_origin,
-            max: config.max_idle,
+            max: budget.max_idle(),
         };
-        Self {
-            connector,
-            shared: Arc::new(Shared {
-                idle: Idle::new(settings),
-                tasks: Arc::default(),
-                limits: Limits::of(config),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            idle: Idle::new(settings),
+            budget,
+            tasks: Arc::default(),
+            limits: Limits::of(config),
+        });
+        let pool: Weak<Shared> = Arc::downgrade(&shared);
+        shared.budget.register(pool);
+        Self { connector, shared }
     }
 
     /// Sends a request over an idle connection of its key, or over a new one.
@@ -122,16 +128,37 @@ impl Http1Pool {
                 }
             }
             // Boxed, because it is large and rare.
-            Box::pin(self.dial_and_send(message)).await
+            Box::pin(self.dial_and_send(message, fresh)).await
         }
     }
 
-    async fn dial_and_send(&self, message: Box<Message>) -> Result<ExchangeResponse, BackendError> {
-        message.progress.reach(Stage::Connecting);
-        let epoch = self.shared.idle.epoch();
-        let connected = self.dial(&message.key).await?;
-        message.progress.dialed(connected.timings);
-        self.send_first(connected, epoch, message).await
+    async fn dial_and_send(
+        &self,
+        mut message: Box<Message>,
+        fresh: bool,
+    ) -> Result<ExchangeResponse, BackendError> {
+        loop {
+            message.progress.reach(Stage::Connecting);
+            let epoch = self.shared.idle.epoch();
+            let mut handed_over = match self.obtain(&message.key, &message.progress, fresh).await? {
+                Obtained::Dialed(connected) => {
+                    message.progress.dialed(connected.timings);
+                    return self.send_first(*connected, epoch, message).await;
+                }
+                Obtained::HandedOver(connection) => connection,
+            };
+            if !self.shared.idle.may_carry(&handed_over) {
+                handed_over.close();
+            } else if handed_over.ready().await {
+                match handed_over.send(message, &self.shared).await {
+                    Ok(response) => return Ok(response),
+                    Err(Unsent::Recovered {
+                        message: recovered, ..
+                    }) => message = recovered,
+                    Err(Unsent::Lost(error)) => return Err(error),
+                }
+            }
+        }
     }
 
     /// Sends a request over a connection that somebody else has dialed for the request's key. The
@@ -173,16 +200,33 @@ impl Http1Pool {
         self.shared.idle.clear();
     }
 
-    async fn dial(&self, key: &ConnectionKey) -> Result<Connected, BackendError> {
+    /// A new connection, or where those are too many, one with which somebody else is done.
+    async fn obtain(
+        &self,
+        key: &ConnectionKey,
+        progress: &Progress,
+        fresh: bool,
+    ) -> Result<Obtained<Connection>, BackendError> {
         // Listening begins before looking, so that a call to close between the two is not missed.
         let closing = pin!(self.shared.tasks.closing());
         if self.shared.tasks.is_shut_down() {
             return Err(BackendError::backend_closed());
         }
-        let dialing = pin!(self.connector.connect(key, Alpn::Http1));
-        match select(closing, dialing).await {
+        let runtime = Handle::try_current()
+            .map_err(|error| BackendError::no_runtime().with_source(error))?
+            .id();
+        let reuse = if fresh {
+            Reuse::Never
+        } else {
+            Reuse::On(runtime)
+        };
+        let tell = |stage| progress.reach(stage);
+        let connecting = self
+            .connector
+            .connect_or_reuse(key, Alpn::Http1, reuse, &tell);
+        match select(closing, pin!(connecting)).await {
             Either::Left(((), _)) => Err(BackendError::backend_closed()),
-            Either::Right((connected, _)) => connected,
+            Either::Right((obtained, _)) => obtained,
         }
     }
 
@@ -219,10 +263,34 @@ impl Shared {
         if self.tasks.is_shut_down() {
             return;
         }
+        let connection = if self.budget.is_wanted() {
+            let runtime = connection.runtime().id();
+            match self.budget.hand_over(&key, Some(runtime), connection) {
+                HandOver::Taken => return,
+                HandOver::Close(connection) => return connection.close(),
+                HandOver::Keep(connection) => connection,
+            }
+        } else {
+            connection
+        };
         self.idle.put(key, connection, |runtime| {
             self.tasks
                 .spawn(runtime, Box::pin(reap(Arc::downgrade(self))))
         });
+        // Whoever has come to wait in between has not seen this one.
+        if self.budget.is_wanted() {
+            self.budget.relieve();
+        }
+    }
+}
+
+impl IdlePool for Shared {
+    fn oldest_idle(&self, of: Option<&ConnectionKey>) -> Option<std::time::Instant> {
+        self.idle.oldest(of)
+    }
+
+    fn close_oldest_idle(&self, of: Option<&ConnectionKey>) -> bool {
+        self.idle.close_oldest(of)
     }
 }
 

@@ -34,6 +34,23 @@ pub struct Connected {
     pub timings: DialTimings,
 }
 
+/// What somebody gets who has asked for a connection, old or new.
+///
+/// ```
+/// use pr_connect::Obtained;
+///
+/// fn is_new<T>(obtained: &Obtained<T>) -> bool {
+///     matches!(obtained, Obtained::Dialed(_))
+/// }
+/// ```
+#[derive(Debug)]
+pub enum Obtained<T> {
+    /// A connection that has just been opened.
+    Dialed(Box<Connected>),
+    /// One that has been [handed over](crate::Budget::hand_over) by whoever had it before.
+    HandedOver(T),
+}
+
 /// Which version of HTTP a connection speaks.
 ///
 /// ```

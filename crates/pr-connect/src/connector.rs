@@ -1,13 +1,21 @@
 //! The way from a connection key to a connection, within the time that it may take.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::TryFutureExt;
-use pr_core::{BackendError, ConnectionKey, DialTimings, Proxy, Scheme, TransportConfig};
+use pr_core::{
+    BackendError, ConnectionKey, DialTimings, ErrorKind, Proxy, Scheme, Stage, TransportConfig,
+};
 use pr_tls::{Alpn, TlsContext};
 
 use crate::{
-    Connected, Stream,
+    Budget, Connected, Obtained, Place, Reuse, Stream,
+    budget::{Admission, is_shortage, none_left},
     clock::Clock,
     dial::Dialer,
     error::Failure,
@@ -32,6 +40,8 @@ use crate::{
 ///   could gather. TCP keep-alive probes start after
 ///   [`tcp_keep_alive`](TransportConfig::tcp_keep_alive) of silence and come every 15 s, so that a
 ///   connection through a forgetful NAT is noticed while it is idle.
+/// - **Places**: no more connections are open at a time than [the settings](TransportConfig) and the
+///   process's limit of file descriptors allow; see [`Budget`].
 ///
 /// Clones are cheap and share everything, names and TLS sessions included.
 ///
@@ -55,6 +65,7 @@ struct Inner {
     dialer: Dialer,
     tls: TlsContext,
     connect_timeout: Duration,
+    budget: Budget,
 }
 
 impl Connector {
@@ -71,6 +82,7 @@ impl Connector {
                 dialer: Dialer::new(config),
                 tls: TlsContext::new(&config.tls)?,
                 connect_timeout: config.connect_timeout,
+                budget: Budget::new(config),
             }),
         })
     }
@@ -86,8 +98,14 @@ impl Connector {
     /// closes whatever it had opened; a look-up by the system's resolver that has begun ends by
     /// itself on a thread of the runtime.
     ///
+    /// While as many connections are open as may be, it waits for a place in the [`Budget`], for as
+    /// long as it takes: the `connect_timeout` begins afterwards. When the process has no file
+    /// descriptor left, it waits as well, and tries again when a connection closes and every now and
+    /// then, until `connect_timeout` has passed without any connection having been opened.
+    ///
     /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect),
-    /// also if the address filter forbids all there is to dial, or [`Tls`](pr_core::ErrorKind::Tls);
+    /// also if the address filter forbids all there is to dial or there are no descriptors, or
+    /// [`Tls`](pr_core::ErrorKind::Tls);
     /// [`Proxy`](pr_core::ErrorKind::Proxy) for what goes wrong before the proxy has been passed,
     /// and [`Protocol`](pr_core::ErrorKind::Protocol) if its answer holds a NUL;
     /// [`Input`](pr_core::ErrorKind::Input) for a host or credentials that cannot be sent to the
@@ -102,8 +120,58 @@ impl Connector {
         key: &ConnectionKey,
         alpn: Alpn,
     ) -> Result<Connected, BackendError> {
+        self.connect_telling(key, alpn, &|_| {}).await
+    }
+
+    /// The same, and says meanwhile what it waits for: [`Queued`](Stage::Queued) when that is a
+    /// place or a descriptor, and [`Connecting`](Stage::Connecting) when it goes on afterwards.
+    pub async fn connect_telling(
+        &self,
+        key: &ConnectionKey,
+        alpn: Alpn,
+        tell: &(dyn Fn(Stage) + Send + Sync),
+    ) -> Result<Connected, BackendError> {
+        // No pool offers connections of a type that has no values.
+        let obtaining = self.connect_or_reuse::<Infallible>(key, alpn, Reuse::Never, tell);
+        match obtaining.await? {
+            Obtained::Dialed(connected) => Ok(*connected),
+            Obtained::HandedOver(never) => match never {},
+        }
+    }
+
+    /// The same, but takes a connection that somebody else [hands over](Budget::hand_over), as far
+    /// as `reuse` allows, while it waits for a place.
+    pub async fn connect_or_reuse<T: Send + 'static>(
+        &self,
+        key: &ConnectionKey,
+        alpn: Alpn,
+        reuse: Reuse,
+        tell: &(dyn Fn(Stage) + Send + Sync),
+    ) -> Result<Obtained<T>, BackendError> {
         // Boxed because handshakes are large, and it is small beside a connection.
-        Box::pin(self.inner.connect(key, alpn)).await
+        Box::pin(self.inner.obtain(key, alpn, reuse, tell)).await
+    }
+
+    /// The same as [`connect`](Self::connect) for a connection that is not needed: `None` if there
+    /// is no place for it now, or no descriptor.
+    pub async fn connect_if_room(
+        &self,
+        key: &ConnectionKey,
+        alpn: Alpn,
+    ) -> Result<Option<Connected>, BackendError> {
+        let Some(place) = self.inner.budget.try_place(key) else {
+            return Ok(None);
+        };
+        match Box::pin(self.inner.dial_at(place, key, alpn)).await {
+            Ok(connected) => Ok(Some(connected)),
+            Err(Undialed::Short(..)) => Ok(None),
+            Err(Undialed::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The connections that may be open at a time.
+    pub fn budget(&self) -> &Budget {
+        &self.inner.budget
     }
 
     /// Remembers no name any more: connections opened from now on resolve theirs anew.
@@ -129,7 +197,68 @@ enum Hop {
     Proxy,
 }
 
+/// Why a place came to nothing.
+enum Undialed {
+    /// For want of a descriptor. The ticket says where to wait for another one.
+    Short(BackendError, u64),
+    Failed(BackendError),
+}
+
 impl Inner {
+    async fn obtain<T: Send + 'static>(
+        &self,
+        key: &ConnectionKey,
+        alpn: Alpn,
+        reuse: Reuse,
+        tell: &(dyn Fn(Stage) + Send + Sync),
+    ) -> Result<Obtained<T>, BackendError> {
+        let until = (Instant::now(), self.connect_timeout);
+        let (mut free, mut ticket, mut shortage) = (self.budget.try_place(key), None, None);
+        loop {
+            let place = if let Some(place) = free.take() {
+                place
+            } else {
+                tell(Stage::Queued);
+                match self.budget.admission(key, reuse, ticket, until).await {
+                    Admission::Connection(connection) => {
+                        return Ok(Obtained::HandedOver(connection));
+                    }
+                    Admission::Short => return Err(out_of_descriptors(shortage)),
+                    Admission::Place(place) => {
+                        tell(Stage::Connecting);
+                        place
+                    }
+                }
+            };
+            match self.dial_at(place, key, alpn).await {
+                Ok(connected) => return Ok(Obtained::Dialed(Box::new(connected))),
+                Err(Undialed::Short(error, its)) => (shortage, ticket) = (Some(error), Some(its)),
+                Err(Undialed::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Opens the connection that has this place.
+    async fn dial_at(
+        &self,
+        place: Place,
+        key: &ConnectionKey,
+        alpn: Alpn,
+    ) -> Result<Connected, Undialed> {
+        match self.connect(key, alpn).await {
+            Ok(mut connected) => {
+                self.budget.note_success();
+                connected.io = connected.io.at(place);
+                Ok(connected)
+            }
+            Err(error) if is_shortage(&error) => {
+                let ticket = self.budget.note_shortage(&place);
+                Err(Undialed::Short(error, ticket))
+            }
+            Err(error) => Err(Undialed::Failed(error)),
+        }
+    }
+
     async fn connect(&self, key: &ConnectionKey, alpn: Alpn) -> Result<Connected, BackendError> {
         // All that can be wrong with the settings is found before anybody is dialed.
         let secure = match key.scheme() {
@@ -288,11 +417,24 @@ impl Inner {
     }
 }
 
+fn out_of_descriptors(cause: Option<BackendError>) -> BackendError {
+    let error = BackendError::new(
+        ErrorKind::Connect,
+        "the process or the machine has no file descriptor left for a connection; raise the limit \
+         (ulimit -n), or lower max_connections or the concurrency",
+    );
+    match cause {
+        Some(cause) => error.with_source(cause),
+        None => error.with_source(none_left()),
+    }
+}
+
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
             .field("tls", &self.inner.tls)
             .field("connect_timeout", &self.inner.connect_timeout)
+            .field("budget", &self.inner.budget)
             .finish_non_exhaustive()
     }
 }

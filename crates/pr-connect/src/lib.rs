@@ -4,7 +4,8 @@
 //! its [`connect`](Connector::connect) resolves the host's name, opens a TCP connection or that to
 //! a Unix socket, gets past the proxy if there is one, shakes hands by TLS where the scheme asks
 //! for it, and says which version of HTTP the peer agreed to.
-//! It pools nothing: whether a connection is used again is the backend's affair.
+//! It pools nothing: whether a connection is used again is the backend's affair. But it counts what
+//! is open, and its [`Budget`] makes whoever dials wait while there is too much of it.
 //!
 //! A backend without a runtime polls [`connect`](Connector::connect) on a small one of its own and
 //! takes the stream apart by [`Stream::into_parts`].
@@ -22,6 +23,7 @@
 //! }
 //! ```
 
+mod budget;
 mod clock;
 mod connected;
 mod connector;
@@ -40,7 +42,8 @@ pub use pr_tls::{Alpn, tls_failure};
 #[cfg(feature = "hickory")]
 pub use self::names::HickoryResolver;
 pub use self::{
-    connected::{Connected, Protocol},
+    budget::{Budget, HandOver, IdlePool, Place, Reuse},
+    connected::{Connected, Obtained, Protocol},
     connector::Connector,
     parts::{Socket, StreamParts},
     proxy::Forwarding,

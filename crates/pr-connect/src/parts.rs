@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 
 use pr_tls::rustls::ClientConnection;
 
+use crate::Place;
+
 /// A [`Stream`](crate::Stream) taken apart by [`into_parts`](crate::Stream::into_parts).
 ///
 /// A session may hold bytes that came with the end of the handshake: whoever reads asks the
@@ -27,6 +29,9 @@ pub struct StreamParts {
     /// The TLS sessions, their handshakes complete, the one closest to the socket first: none for
     /// `http`, one for `https`, two for `https` through an `https` proxy.
     pub sessions: Vec<ClientConnection>,
+    /// The connection's place among those that may be open. It is to be kept for as long as the
+    /// socket is open, and dropped after it.
+    pub place: Option<Place>,
 }
 
 /// A socket of the standard library.

@@ -5,6 +5,8 @@ use std::{io, net::SocketAddr, pin::pin, time::Duration};
 use futures::{StreamExt, stream::FuturesUnordered};
 use tokio::time::timeout;
 
+use crate::budget::is_shortage_itself;
+
 /// How long an address is waited for before the next one is tried as well (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -48,7 +50,11 @@ fn keep_the_telling(kept: &mut Option<io::Error>, new: io::Error) {
             AddrNotAvailable | HostUnreachable | NetworkUnreachable
         )
     };
-    if kept.as_ref().is_none_or(got_nowhere) || !got_nowhere(&new) {
+    // Without descriptors nothing has been learnt of the address, and it will be tried again.
+    if kept.as_ref().is_some_and(is_shortage_itself) {
+        return;
+    }
+    if is_shortage_itself(&new) || kept.as_ref().is_none_or(got_nowhere) || !got_nowhere(&new) {
         *kept = Some(new);
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
-use crate::{Protocol, StreamParts, transport::Transport};
+use crate::{Place, Protocol, StreamParts, transport::Transport};
 
 /// A connection over TCP or a Unix socket, with or without TLS over it.
 ///
@@ -18,6 +18,9 @@ use crate::{Protocol, StreamParts, transport::Transport};
 /// proper end by the peer (TLS's `close_notify`), reading from a TLS stream ends with
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), so that a body that ends with the connection
 /// cannot be cut short unnoticed.
+///
+/// It has its place among the connections that may be open ([`Budget`](crate::Budget)) until it is
+/// dropped.
 ///
 /// ```
 /// use pr_connect::Stream;
@@ -27,7 +30,11 @@ use crate::{Protocol, StreamParts, transport::Transport};
 /// is_a_transport::<Stream>();
 /// ```
 #[derive(Debug)]
-pub struct Stream(Kind);
+pub struct Stream {
+    kind: Kind,
+    // After it, so that the socket has been closed when the place comes back.
+    place: Option<Place>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -51,15 +58,21 @@ macro_rules! each {
 
 impl Stream {
     pub(crate) fn plain(transport: Transport) -> Self {
-        Self(Kind::Plain(transport))
+        Kind::Plain(transport).into()
     }
 
     pub(crate) fn tls(stream: TlsStream<Transport>) -> Self {
-        Self(Kind::Tls(Box::new(stream)))
+        Kind::Tls(Box::new(stream)).into()
     }
 
     pub(crate) fn nested(stream: TlsStream<TlsStream<Transport>>) -> Self {
-        Self(Kind::Nested(Box::new(stream)))
+        Kind::Nested(Box::new(stream)).into()
+    }
+
+    /// The same stream, which has its place among the open connections from now on.
+    pub(crate) fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     /// Takes the stream apart, for use without a runtime: the socket blocks from then on.
@@ -67,7 +80,7 @@ impl Stream {
     /// It must happen within the runtime on which the connection was opened, or while that still
     /// exists. An error is one of the socket that cannot be taken from the runtime.
     pub fn into_parts(self) -> io::Result<StreamParts> {
-        let (transport, sessions) = match self.0 {
+        let (transport, sessions) = match self.kind {
             Kind::Plain(transport) => (transport, Vec::new()),
             Kind::Tls(stream) => {
                 let (transport, session) = stream.into_inner();
@@ -82,12 +95,13 @@ impl Stream {
         Ok(StreamParts {
             socket: transport.into_socket()?,
             sessions,
+            place: self.place,
         })
     }
 
     /// What the handshake with the origin agreed on.
     pub(crate) fn protocol(&self) -> Protocol {
-        let agreed = match &self.0 {
+        let agreed = match &self.kind {
             Kind::Plain(_) => None,
             Kind::Tls(stream) => stream.get_ref().1.alpn_protocol(),
             Kind::Nested(stream) => stream.get_ref().1.alpn_protocol(),
@@ -101,11 +115,17 @@ impl Stream {
 
     /// The address of the peer, or of the proxy; a Unix socket has none.
     pub(crate) fn remote_addr(&self) -> Option<SocketAddr> {
-        match &self.0 {
+        match &self.kind {
             Kind::Plain(transport) => transport.remote_addr(),
             Kind::Tls(stream) => stream.get_ref().0.remote_addr(),
             Kind::Nested(stream) => stream.get_ref().0.get_ref().0.remote_addr(),
         }
+    }
+}
+
+impl From<Kind> for Stream {
+    fn from(kind: Kind) -> Self {
+        Self { kind, place: None }
     }
 }
 
@@ -115,7 +135,7 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_read(cx, buf))
+        each!(&mut self.get_mut().kind, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
@@ -125,7 +145,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_write(cx, buf))
+        each!(&mut self.get_mut().kind, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -133,18 +153,18 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        each!(&mut self.get_mut().kind, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        each!(&self.0, stream => stream.is_write_vectored())
+        each!(&self.kind, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_flush(cx))
+        each!(&mut self.get_mut().kind, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(&mut self.get_mut().0, stream => Pin::new(stream).poll_shutdown(cx))
+        each!(&mut self.get_mut().kind, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

@@ -75,7 +75,8 @@ use crate::{
 /// **Progress.** The backend moves [`ExchangeRequest::progress`] along, so that a deadline's error
 /// can say what the request was waiting for and whether it had been sent. Once the exchange has
 /// been dropped, it is not moved any more. Of a connection that is opened for the exchange it tells
-/// [how long that took](crate::Progress::dialed).
+/// [how long that took](crate::Progress::dialed), and it tells [which connection](crate::Progress::connected)
+/// the request is about to be sent on: an error then names it, and whoever watches sees it.
 ///
 /// **Closing.** [`close`](Self::close) refuses new exchanges (kind
 /// [`Closed`](crate::ErrorKind::Closed), not sent), ends those in flight, closes every connection
@@ -199,8 +200,8 @@ pub trait BackendExt: Backend {
         &self,
         request: impl Into<RequestConfig>,
     ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send {
-        let request = request.into();
-        semantics::buffered(self, request, Cookies::default())
+        let send = |fields: &mut _| semantics::buffered(self, fields, Cookies::default());
+        request.into().send_by(send)
     }
 
     /// Sends a request and returns when the response's head is there; the body is yours to read.
@@ -211,8 +212,8 @@ pub trait BackendExt: Backend {
         &self,
         request: impl Into<RequestConfig>,
     ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send {
-        let request = request.into();
-        semantics::streaming(self, request, Cookies::default())
+        let send = |fields: &mut _| semantics::streaming(self, fields, Cookies::default());
+        request.into().send_by(send)
     }
 }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, header};
 
 use crate::{
     Proxies, RedirectPolicy, RequestConfig, TlsConfig, UserAgents,
-    request::{Options, Route},
+    request::{Options, RequestFields, Route},
 };
 
 /// Settings for every request of a [`Session`](crate::Session) or client. A request's own wins.
@@ -41,6 +41,10 @@ pub struct RequestDefaults {
     pub write_timeout: Option<Duration>,
     /// The largest content: [`RequestConfig::max_body_size`].
     pub max_body_size: Option<u64>,
+    /// Whether to read bodies without keeping them: [`RequestConfig::discard_body`].
+    pub discard_body: Option<bool>,
+    /// Whether to send again at once what a connection failed: [`RequestConfig::resend`].
+    pub resend: Option<bool>,
     /// Whether to take the content coding off: [`RequestConfig::decode`].
     pub decode: Option<bool>,
     /// The proxies; a request can refuse them by [`no_proxy`](RequestConfig::no_proxy).
@@ -62,6 +66,10 @@ pub struct RequestDefaults {
 impl RequestDefaults {
     /// Fills in what the request leaves open.
     pub fn apply(&self, request: &mut RequestConfig) {
+        self.apply_to(request.fields_mut());
+    }
+
+    pub(crate) fn apply_to(&self, request: &mut RequestFields) {
         for name in self.headers.keys() {
             if request.says(name) {
                 continue;
@@ -82,15 +90,17 @@ impl RequestDefaults {
             request.route = Route::By(proxies.clone());
         }
         request.http2 = request.http2.or(self.http2);
+        request.discard_body = request.discard_body.or(self.discard_body);
+        request.resend = request.resend.or(self.resend);
         request.follow_redirects = request.follow_redirects.or(self.follow_redirects);
         request.verify_ssl = request.verify_ssl.or(self.verify_ssl);
         self.apply_options(request);
     }
 
     /// Fills in what a request keeps apart. It gets room for that only if there is anything.
-    fn apply_options(&self, request: &mut RequestConfig) {
+    fn apply_options(&self, request: &mut RequestFields) {
         fn fill<T: Clone>(
-            request: &mut RequestConfig,
+            request: &mut RequestFields,
             default: Option<&T>,
             option: fn(&mut Options) -> &mut Option<T>,
         ) {
@@ -121,7 +131,7 @@ impl RequestDefaults {
     }
 }
 
-impl RequestConfig {
+impl RequestFields {
     /// Whether the request itself settles what a header of this name will be.
     fn says(&self, name: &HeaderName) -> bool {
         let implied = match *name {
@@ -145,6 +155,8 @@ impl fmt::Debug for RequestDefaults {
             .field("read_timeout", &self.read_timeout)
             .field("write_timeout", &self.write_timeout)
             .field("max_body_size", &self.max_body_size)
+            .field("discard_body", &self.discard_body)
+            .field("resend", &self.resend)
             .field("decode", &self.decode)
             .field("proxies", &self.proxies)
             .field("http2", &self.http2)

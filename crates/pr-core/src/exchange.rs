@@ -318,9 +318,33 @@ impl IncomingBody {
             }
         }
         let content = gather.finish();
+        let decoded = content.len() as u64;
         Ok(Collected {
-            received: self.received().unwrap_or(content.len() as u64),
+            received: self.received().unwrap_or(decoded),
+            decoded,
             content,
+            trailers,
+        })
+    }
+
+    /// Reads everything, unless it is more than the limit, and keeps none of it.
+    pub(crate) async fn discard(mut self, limit: SizeLimit) -> Result<Collected, BackendError> {
+        limit.check(self.size_hint.unwrap_or(0))?;
+        let mut decoded = 0_u64;
+        let mut trailers = HeaderMap::new();
+        while let Some(frame) = self.next().await {
+            match frame? {
+                Frame::Data(piece) => {
+                    decoded = decoded.saturating_add(piece.len() as u64);
+                    limit.check(decoded)?;
+                }
+                Frame::Trailers(fields) => trailers = fields,
+            }
+        }
+        Ok(Collected {
+            received: self.received().unwrap_or(decoded),
+            decoded,
+            content: Bytes::new(),
             trailers,
         })
     }

@@ -27,6 +27,7 @@
 //! - `serde`: [`RequestConfig`], [`NormalizedResponse`] and [`BackendError`] as JSON and back.
 
 mod address_filter;
+mod attempt;
 mod backend;
 mod capabilities;
 mod connection_key;
@@ -39,6 +40,7 @@ mod defaults;
 mod error;
 mod exchange;
 mod gather;
+mod observer;
 mod progress;
 mod proxy;
 mod redact;
@@ -62,6 +64,7 @@ pub use self::cookies::{Cookie, CookieJar};
 
 pub use self::{
     address_filter::AddressFilter,
+    attempt::{Attempt, AttemptError},
     backend::{Backend, BackendExt, Task},
     capabilities::{Capabilities, Capability},
     connection_key::{ConnectionKey, ProtocolChoice, Scheme},
@@ -70,6 +73,7 @@ pub use self::{
     exchange::{
         ConnectionInfo, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, OutgoingBody,
     },
+    observer::ExchangeObserver,
     progress::{DialTimings, Progress, Stage},
     proxy::{Proxies, Proxy},
     request::{

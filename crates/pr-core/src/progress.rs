@@ -2,15 +2,18 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use crate::{BackendError, Delivery, TimeoutPhase};
+use crate::{
+    BackendError, ConnectionInfo, Delivery, TimeoutPhase,
+    observer::{Observer, Watch},
+};
 
 /// How far one exchange has come.
 ///
@@ -35,8 +38,17 @@ struct Inner {
     started: Instant,
     /// When sending began, in nanoseconds after the start; 0 if it has not.
     sending: AtomicU64,
-    dial: Mutex<Option<Box<DialTimings>>>,
+    /// What is told at most once in a while, and asked for only if it was told or went wrong.
+    told: Mutex<Told>,
+    has_dialed: AtomicBool,
     movement: Option<Movement>,
+    watch: Option<Box<Watch>>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    dial: Option<Box<DialTimings>>,
+    connection: Option<ConnectionInfo>,
 }
 
 /// What is noted for requests that have a time limit on their parts: when something moved last, in
@@ -103,18 +115,24 @@ impl DialTimings {
 impl Progress {
     /// At [`Stage::Queued`], from now on.
     pub fn new() -> Self {
-        Self::since(Instant::now(), false)
+        Self::since(Instant::now(), false, None)
     }
 
     /// The same, for an exchange that began then. Only a `timed` one knows when something moved.
-    pub(crate) fn since(started: Instant, timed: bool) -> Self {
-        Self(Arc::new(Inner {
+    pub(crate) fn since(started: Instant, timed: bool, observer: Option<&Observer>) -> Self {
+        let progress = Self(Arc::new(Inner {
             stage: AtomicU8::new(Stage::Queued as u8),
             started,
             sending: AtomicU64::new(0),
-            dial: Mutex::new(None),
+            told: Mutex::default(),
+            has_dialed: AtomicBool::new(false),
             movement: timed.then(Movement::default),
-        }))
+            watch: observer.map(|observer| Box::new(Watch::by(observer.clone()))),
+        }));
+        if let Some(watch) = &progress.0.watch {
+            watch.tell(|observer| observer.reached(Stage::Queued));
+        }
+        progress
     }
 
     /// Says that the exchange has reached a stage. Going back is allowed: a stream that was never
@@ -126,8 +144,15 @@ impl Progress {
         let sending = Stage::Sending as u8;
         if stage < Stage::Sending {
             self.0.sending.store(0, Ordering::Relaxed);
+            if before >= sending {
+                // It has left the connection on which it was to be sent.
+                self.told().connection = None;
+            }
         } else if before < sending {
             self.0.sending.store(self.nanos(), Ordering::Relaxed);
+        }
+        if let Some(watch) = &self.0.watch {
+            watch.tell(|observer| observer.reached(stage));
         }
     }
 
@@ -169,13 +194,42 @@ impl Progress {
     /// Says what it took to open a connection for this exchange. An exchange that waits for a
     /// connection which another one is opening does not say it.
     pub fn dialed(&self, timings: DialTimings) {
-        *self.0.dial.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(timings));
+        self.told().dial = Some(Box::new(timings));
+        self.0.has_dialed.store(true, Ordering::Release);
+        if let Some(watch) = &self.0.watch {
+            watch.tell(|observer| observer.dialed(&timings));
+        }
+    }
+
+    /// Says which connection carries this exchange, as soon as that is known. If the exchange moves to
+    /// another one, because nothing was sent yet, that one counts.
+    pub fn connected(&self, connection: ConnectionInfo) {
+        self.told().connection = Some(connection);
+        if let Some(watch) = &self.0.watch {
+            watch.tell(|observer| observer.connected(connection));
+        }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that carries the exchange, if the backend said it.
+    pub(crate) fn connection(&self) -> Option<ConnectionInfo> {
+        self.told().connection
+    }
+
+    /// For a backend that does not say which connection it is before it has the response.
+    pub(crate) fn answered_on(&self, connection: ConnectionInfo) {
+        if self.0.watch.is_some() && connection.id != 0 && self.connection().is_none() {
+            self.connected(connection);
+        }
     }
 
     /// Takes out what it took to open the connection, if one was opened for this exchange.
     pub(crate) fn take_dial_timings(&self) -> Option<Box<DialTimings>> {
-        let dial = self.0.dial.lock();
-        dial.unwrap_or_else(PoisonError::into_inner).take()
+        let has_dialed = self.0.has_dialed.load(Ordering::Acquire);
+        has_dialed.then(|| self.told().dial.take())?
     }
 
     /// How long after its start the exchange began to be sent.

@@ -78,9 +78,10 @@ impl Session {
         &self,
         request: R,
     ) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send + use<R> {
-        let mut request = request.into();
-        self.defaults.apply(&mut request);
-        semantics::buffered(self.backend.clone(), request, self.cookies.clone())
+        request.into().send_by(|fields| {
+            self.defaults.apply_to(fields);
+            semantics::buffered(self.backend.clone(), fields, self.cookies.clone())
+        })
     }
 
     /// As [`BackendExt::stream`](crate::BackendExt::stream), with the defaults applied. The future
@@ -89,9 +90,10 @@ impl Session {
         &self,
         request: R,
     ) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send + use<R> {
-        let mut request = request.into();
-        self.defaults.apply(&mut request);
-        semantics::streaming(self.backend.clone(), request, self.cookies.clone())
+        request.into().send_by(|fields| {
+            self.defaults.apply_to(fields);
+            semantics::streaming(self.backend.clone(), fields, self.cookies.clone())
+        })
     }
 
     /// As [`Backend::close`].

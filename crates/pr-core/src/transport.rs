@@ -14,6 +14,28 @@ use crate::{AddressFilter, BackendError, ErrorKind, Resolve, Roots, TlsConfig};
 /// The settings of a transport. All three backends take the same ones; where one has no meaning
 /// for a backend, its description says so.
 ///
+/// # Connections
+///
+/// A backend has at most [`max_connections`](Self::max_connections) open at a time, and
+/// [`max_connections_per_origin`](Self::max_connections_per_origin) to one origin. A request uses an
+/// idle connection if there is one for it. If it needs a new one and no more may be open, the
+/// connection that has been idle longest is closed to make room, whatever its origin, so that idle
+/// connections never keep a request from being sent. If none is idle, the request waits, first come,
+/// first served, except that a connection whose request has ended is given to the next one that waits
+/// for that same origin, up to 32 times before whoever is first gets its place. Waiting does not count
+/// against [`connect_timeout`](Self::connect_timeout), which begins afterwards; the request's own
+/// timeout bounds it, and its error names the phase [`Queue`](crate::TimeoutPhase::Queue).
+///
+/// A second HTTP/2 connection to an origin is never waited for: requests go over the first. An HTTP/2
+/// connection that is never idle, because there are always requests on it, takes no further ones
+/// after somebody else has waited for a second, and makes room when those it carries have ended.
+///
+/// If the process has no file descriptor left, because other parts of it use them up, it is the same:
+/// requests wait, idle connections are closed, and another try is made whenever a connection closes,
+/// and every 50 ms. Only when no connection at all could be opened for
+/// [`connect_timeout`](Self::connect_timeout) is it an error, of kind
+/// [`Connect`](ErrorKind::Connect).
+///
 /// ```
 /// use std::time::Duration;
 /// use pr_core::TransportConfig;
@@ -64,12 +86,28 @@ pub struct TransportConfig {
     /// How many informational (1xx) responses may come before the final one. More are an error of
     /// kind [`Limit`](ErrorKind::Limit). Default: 32.
     pub max_informational: usize,
+    /// How many connections of one backend may be open at a time: those that are being dialed, that
+    /// carry requests and that are idle, over all origins. `None`, the default, derives the number
+    /// from the process's soft limit of file descriptors (`ulimit -n`, `RLIMIT_NOFILE`) as it is when
+    /// the backend is made: three quarters of what it leaves after a reserve, which is 64 or half of
+    /// the limit, whichever is less. That is 24 of 64, 144 of 256 and 720 of 1,024, and never more
+    /// than 16,384, which is also the number where there is no such limit (Windows).
+    ///
+    /// A request that needs one more connection waits; see [Connections](#connections).
+    pub max_connections: Option<usize>,
+    /// How many connections may be open at a time to one origin under one
+    /// [`ConnectionKey`](crate::ConnectionKey), that is, also through one proxy and under the same TLS
+    /// settings. Default: `None`, no more than [`max_connections`](Self::max_connections); as
+    /// HTTP/1.1 carries one request on a connection, the number of requests in flight bounds it, and
+    /// for HTTP/2 there is [`http2_connections_per_origin`](Self::http2_connections_per_origin).
+    pub max_connections_per_origin: Option<usize>,
     /// How long a connection may be idle before it is closed. Default: 90 s.
     pub idle_timeout: Duration,
     /// How many idle HTTP/1.1 connections are kept to one origin. Default: 256.
     pub max_idle_per_origin: usize,
     /// How many idle connections are kept in all, over every origin; the one that has been idle
-    /// longest goes first. Default: 512.
+    /// longest goes first. Default: 512. Where [`max_connections`](Self::max_connections) is derived,
+    /// it counts as no more than three quarters of that.
     pub max_idle: usize,
     /// How many HTTP/2 connections are opened to one origin at most. Default: 2. h2 only.
     ///
@@ -123,6 +161,8 @@ impl Default for TransportConfig {
             max_head_size: 64 << 10,
             max_header_fields: 100,
             max_informational: 32,
+            max_connections: None,
+            max_connections_per_origin: None,
             idle_timeout: Duration::from_secs(90),
             max_idle_per_origin: 256,
             max_idle: 512,
@@ -232,6 +272,26 @@ impl TransportConfig {
         self
     }
 
+    /// Sets [`max_connections`](Self::max_connections).
+    ///
+    /// ```
+    /// use pr_core::TransportConfig;
+    ///
+    /// let few = TransportConfig::default().max_connections(50).max_connections_per_origin(6);
+    /// let derived = few.clone().max_connections(None);
+    /// # assert!(few.validate().is_ok() && derived.validate().is_ok());
+    /// ```
+    pub fn max_connections(mut self, count: impl Into<Option<usize>>) -> Self {
+        self.max_connections = count.into();
+        self
+    }
+
+    /// Sets [`max_connections_per_origin`](Self::max_connections_per_origin).
+    pub fn max_connections_per_origin(mut self, count: impl Into<Option<usize>>) -> Self {
+        self.max_connections_per_origin = count.into();
+        self
+    }
+
     /// Sets [`idle_timeout`](Self::idle_timeout).
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
@@ -298,6 +358,12 @@ impl TransportConfig {
     /// Refuses what cannot work, with kind [`Config`](ErrorKind::Config). Backends call it first.
     pub fn validate(&self) -> Result<(), BackendError> {
         let refuse = |what: &'static str| Err(BackendError::new(ErrorKind::Config, what));
+        if self.max_connections == Some(0) {
+            return refuse("max_connections is 0; it takes at least 1");
+        }
+        if self.max_connections_per_origin == Some(0) {
+            return refuse("max_connections_per_origin is 0; it takes at least 1");
+        }
         if self.http2_connections_per_origin == 0 {
             return refuse("http2_connections_per_origin is 0; it takes at least 1");
         }
@@ -358,6 +424,11 @@ mod tests {
         let zero = Duration::ZERO;
         let refused = [
             (set().connect_timeout(zero), "connect_timeout"),
+            (set().max_connections(0), "max_connections is"),
+            (
+                set().max_connections_per_origin(0),
+                "max_connections_per_origin is",
+            ),
             (
                 set().http2_keep_alive_interval(zero),
                 "http2_keep_alive_interval",

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use http::{HeaderValue, StatusCode, header};
 use pr_core::{
     Backend, BackendError, BackendExt, Capabilities, Capability, ErrorKind, ExchangeRequest,
-    ExchangeResponse, MAX_BODY_SIZE, Warnings,
+    ExchangeResponse, MAX_BODY_SIZE, RequestConfig, Warnings,
 };
 
 const MIB: u64 = 1 << 20;
@@ -71,7 +71,7 @@ fn peak() -> Option<u64> {
 }
 
 #[tokio::test]
-async fn a_bomb_takes_the_limit_in_memory_and_a_stream_next_to_nothing() {
+async fn a_bomb_takes_the_limit_in_memory_and_what_is_not_kept_next_to_nothing() {
     let bomb = Bomb::of(1024);
     assert!(bomb.body.len() as u64 <= 2 * MIB);
 
@@ -83,6 +83,11 @@ async fn a_bomb_takes_the_limit_in_memory_and_a_stream_next_to_nothing() {
     drop(streamed);
     let after_streaming = peak();
 
+    let discarded = RequestConfig::get("http://bomb.example/").discard_body(true);
+    let discarded = bomb.request(discarded).await.unwrap();
+    assert_eq!(discarded.body_bytes_decoded(), 1024 * MIB);
+    let after_discarding = peak();
+
     let error = bomb
         .request("http://bomb.example/")
         .await
@@ -91,9 +96,15 @@ async fn a_bomb_takes_the_limit_in_memory_and_a_stream_next_to_nothing() {
     assert_eq!(error.kind(), ErrorKind::Limit);
     let after_limit = peak();
 
-    if let (Some(before), Some(streamed), Some(limited)) = (before, after_streaming, after_limit) {
+    let peaks = (before, after_streaming, after_discarding, after_limit);
+    if let (Some(before), Some(streamed), Some(discarded), Some(limited)) = peaks {
         let (by_stream, by_limit) = (streamed - before, limited - before);
+        let by_discarding = discarded - before;
         assert!(by_stream <= 4 * MIB, "a stream took {by_stream} bytes");
+        assert!(
+            by_discarding <= 4 * MIB,
+            "a body that is not kept took {by_discarding} bytes"
+        );
         assert!(
             by_limit <= MAX_BODY_SIZE + 16 * MIB,
             "the limit took {by_limit} bytes"

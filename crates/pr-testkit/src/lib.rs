@@ -97,6 +97,8 @@ mod proxy;
 mod routes;
 mod scripted;
 mod server;
+#[cfg(unix)]
+pub mod starved;
 mod thread;
 mod tls;
 

@@ -12,13 +12,17 @@
 //! # }
 //! ```
 
+mod batch;
 mod outcomes;
 
+use std::pin::Pin;
+
+use futures::{Stream, stream::Iter};
 use pollster::block_on;
 use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig, Warning};
 use tokio::runtime::Handle;
 
-pub use self::outcomes::Outcomes;
+pub use self::{batch::BatchBuilder, outcomes::Outcomes};
 use crate::{Batch, BatchItem, ClientBuilder, ConfigurationError, Selection};
 
 /// A [`ParallelRequests`](crate::ParallelRequests) whose methods block.
@@ -60,6 +64,28 @@ impl ParallelRequests {
         Ok(Self { client })
     }
 
+    /// As [`ParallelRequests::batch`](crate::ParallelRequests::batch).
+    pub fn batch<I>(&self, requests: I) -> BatchBuilder<Iter<I::IntoIter>>
+    where
+        I: IntoIterator<Item: BatchItem>,
+    {
+        BatchBuilder::new(self.client.batch(requests))
+    }
+
+    /// As [`ParallelRequests::batch_from_stream`](crate::ParallelRequests::batch_from_stream); what
+    /// feeds the stream must be on another thread.
+    pub fn batch_from_stream<S>(&self, requests: S) -> BatchBuilder<Pin<Box<S>>>
+    where
+        S: Stream<Item: BatchItem>,
+    {
+        BatchBuilder::new(self.client.batch_from_stream(requests))
+    }
+
+    /// As [`Batch::retry_failed`].
+    pub fn retry_failed<K>(&self, batch: Batch<K>) -> Result<Batch<K>, ConfigurationError> {
+        wait(batch.retry_failed(&self.client))
+    }
+
     /// As [`ParallelRequests::request`](crate::ParallelRequests::request).
     pub fn request<I>(
         &self,
@@ -68,7 +94,7 @@ impl ParallelRequests {
     where
         I: IntoIterator<Item: BatchItem>,
     {
-        wait(self.client.request(requests))
+        self.batch(requests).collect()
     }
 
     /// As [`ParallelRequests::stream`](crate::ParallelRequests::stream): an iterator over outcomes
@@ -82,8 +108,7 @@ impl ParallelRequests {
         I::Item: Send,
         <I::Item as BatchItem>::Key: Send + 'static,
     {
-        refuse_inside_a_runtime()?;
-        Ok(Outcomes::new(self.client.stream(requests)))
+        self.batch(requests).stream()
     }
 
     /// As [`ParallelRequests::get`](crate::ParallelRequests::get). Inside a runtime the error is of

@@ -1,30 +1,38 @@
 //! Outcomes as they complete, as an iterator.
 
 use pollster::block_on;
+use pr_core::NormalizedResponse;
 
-use crate::Outcome;
+use crate::{BatchProgress, Outcome};
 
-/// An iterator over [`Outcome`]s, each as it completes; from
-/// [`ParallelRequests::stream`](super::ParallelRequests::stream).
+/// An iterator over [`Outcome`]s, each as it completes, or in the order of the input if the batch says
+/// so; from
+/// [`ParallelRequests::stream`](super::ParallelRequests::stream) and
+/// [`BatchBuilder::stream`](super::BatchBuilder::stream).
 ///
 /// As with the async [`Outcomes`](crate::Outcomes), requests keep moving while you are busy with an
 /// outcome, within the client's concurrency. Dropping it cancels what is in flight.
 #[derive(Debug)]
 #[must_use = "iterators do nothing until they are advanced"]
-pub struct Outcomes<K = ()> {
-    outcomes: crate::Outcomes<K>,
+pub struct Outcomes<K = (), T = NormalizedResponse> {
+    outcomes: crate::Outcomes<K, T>,
 }
 
-impl<K> Outcomes<K> {
-    pub(super) fn new(outcomes: crate::Outcomes<K>) -> Self {
+impl<K, T> Outcomes<K, T> {
+    pub(super) fn new(outcomes: crate::Outcomes<K, T>) -> Self {
         Self { outcomes }
+    }
+
+    /// As [`Outcomes::progress`](crate::Outcomes::progress).
+    pub fn progress(&self) -> BatchProgress {
+        self.outcomes.progress()
     }
 }
 
-impl<K> Iterator for Outcomes<K> {
-    type Item = Outcome<K>;
+impl<K, T> Iterator for Outcomes<K, T> {
+    type Item = Outcome<K, T>;
 
-    fn next(&mut self) -> Option<Outcome<K>> {
+    fn next(&mut self) -> Option<Outcome<K, T>> {
         // The work runs on the client's own threads, so that waiting for it needs no runtime here.
         block_on(self.outcomes.next())
     }

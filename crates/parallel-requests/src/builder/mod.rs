@@ -1,5 +1,6 @@
 //! The settings of a client.
 
+mod policies;
 mod requests;
 mod transport;
 
@@ -12,11 +13,12 @@ use pr_core::{
 };
 
 use crate::{
-    BackendChoice, ConfigurationError, ParallelRequests,
+    BackendChoice, CircuitBreaker, ConfigurationError, Hedge, ParallelRequests,
     client::Inner,
     drivers::{self, Drivers, Max},
     engine::Crew,
-    selection, stack,
+    selection,
+    stack::{self, Policies},
 };
 
 /// Makes a [`ParallelRequests`]; from [`ParallelRequests::builder`].
@@ -54,7 +56,7 @@ use crate::{
 #[must_use = "a builder does nothing until build() is called"]
 pub struct ClientBuilder {
     choice: BackendChoice,
-    concurrency: usize,
+    policies: Policies,
     threads: Max,
     defaults: RequestDefaults,
     proxies: ProxyChoice,
@@ -76,9 +78,6 @@ enum ProxyChoice {
 /// Requests in flight, all hosts together, unless said otherwise.
 const DEFAULT_CONCURRENCY: usize = 20;
 
-/// Beyond this a number is a mistake, or should be several clients.
-const MAX_CONCURRENCY: usize = 1_000_000;
-
 /// A blocking backend gets no more threads than this, however high the concurrency.
 const MAX_THREADS: usize = 512;
 
@@ -89,7 +88,7 @@ impl ClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             choice: BackendChoice::Auto,
-            concurrency: DEFAULT_CONCURRENCY,
+            policies: Policies::new(DEFAULT_CONCURRENCY),
             threads: Max::Automatic,
             defaults: RequestDefaults::default(),
             proxies: ProxyChoice::Environment,
@@ -114,7 +113,7 @@ impl ClientBuilder {
     /// connections that they use; [`open`](ParallelRequests::open) adds its own. The blocking
     /// backend runs each on a thread, of which it takes at most 512.
     pub fn concurrency(mut self, in_flight: usize) -> Self {
-        self.concurrency = in_flight;
+        self.policies.limits.concurrency = in_flight;
         self
     }
 
@@ -143,14 +142,7 @@ impl ClientBuilder {
 
     /// Makes the client. No connection is opened yet, and no thread is started.
     pub fn build(mut self) -> Result<ParallelRequests, ConfigurationError> {
-        if !(1..=MAX_CONCURRENCY).contains(&self.concurrency) {
-            self.invalid
-                .get_or_insert(ConfigurationError::InvalidSetting {
-                    setting: "concurrency",
-                    value: self.concurrency.to_string(),
-                    why: "it is the number of requests in flight, from 1 to 1,000,000".into(),
-                });
-        }
+        let concurrency = self.policies.limits.concurrency;
         if let Max::Of(count) = self.threads
             && count > MAX_DRIVERS
         {
@@ -160,6 +152,21 @@ impl ClientBuilder {
                     value: count.to_string(),
                     why: "each is to have a processor for itself; it is at most 1,024".into(),
                 });
+        }
+        let checked = [
+            self.policies.limits.check(),
+            self.policies.retry.check(),
+            self.policies.retry_budget.check("retry_budget"),
+            (self.policies.circuit_breaker.as_ref()).map_or(Ok(()), CircuitBreaker::check),
+            (self.policies.hedge.as_ref()).map_or(Ok(()), Hedge::check),
+        ];
+        let pool = self
+            .policies
+            .proxy_pool
+            .as_ref()
+            .map_or(Ok(()), |pool| pool.check());
+        if let Some(error) = checked.into_iter().chain([pool]).find_map(Result::err) {
+            self.invalid.get_or_insert(error);
         }
         let probe = RequestConfig::get("http://localhost/").headers(self.defaults.headers.clone());
         if let Err(error) = probe.check() {
@@ -192,9 +199,7 @@ impl ClientBuilder {
         if let Some(invalid) = self.invalid {
             return Err(invalid);
         }
-        let transport = self
-            .transport
-            .max_threads(self.concurrency.min(MAX_THREADS));
+        let transport = self.transport.max_threads(concurrency.min(MAX_THREADS));
         let (backend, selection) = selection::select(self.choice, transport)?;
         let (name, capabilities) = (backend.name(), backend.capabilities());
         if self.defaults.http2 == Some(true) && !capabilities.has(Capability::Http2) {
@@ -202,17 +207,23 @@ impl ClientBuilder {
                 .warnings()
                 .raise(Warning::Http2Unsupported { backend: name });
         }
+        if self.policies.retry.is_never() {
+            // For what goes past the policies, too: `open`.
+            self.defaults.resend = Some(false);
+        }
         let session = Session::new(backend.clone()).with_defaults(self.defaults);
         #[cfg(feature = "cookies")]
         let session = match self.cookie_jar {
             Some(jar) => session.with_cookie_jar(jar),
             None => session,
         };
+        let (stack, gauges) = stack::compose(session.clone(), self.policies);
         let crew = Crew {
             backend,
-            stack: stack::compose(session.clone(), self.concurrency),
+            stack,
+            gauges,
             drivers: Arc::new(Drivers::new(self.threads)),
-            concurrency: self.concurrency,
+            concurrency,
         };
         Ok(ParallelRequests::from_inner(Inner {
             session,

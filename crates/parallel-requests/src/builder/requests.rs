@@ -52,6 +52,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether bodies of responses are read and counted without being kept; see
+    /// [`RequestConfig::discard_body`](crate::RequestConfig::discard_body). Default: no.
+    pub fn discard_body(mut self, discard: bool) -> Self {
+        self.defaults.discard_body = Some(discard);
+        self
+    }
+
     /// Adds a header field to every request that has none of that name.
     pub fn header(
         mut self,

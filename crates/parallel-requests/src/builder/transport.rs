@@ -15,6 +15,23 @@ impl ClientBuilder {
         self
     }
 
+    /// How many connections may be open at a time, idle ones included, to all hosts; more requests
+    /// wait. The default follows from the limit of file descriptors; see
+    /// [`TransportConfig::max_connections`].
+    pub fn max_connections(mut self, count: usize) -> Self {
+        self.transport = self.transport.max_connections(count);
+        self.transport_setting = Some("max_connections");
+        self
+    }
+
+    /// How many connections may be open at a time to one origin; see
+    /// [`TransportConfig::max_connections_per_origin`].
+    pub fn max_connections_per_host(mut self, count: usize) -> Self {
+        self.transport = self.transport.max_connections_per_origin(count);
+        self.transport_setting = Some("max_connections_per_host");
+        self
+    }
+
     /// How long a connection may be idle before it is closed.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.transport = self.transport.idle_timeout(limit);

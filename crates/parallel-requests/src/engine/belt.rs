@@ -2,13 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use futures::task::AtomicWaker;
-use pr_core::{BackendError, NormalizedResponse, RequestConfig};
+use pr_core::{BackendError, Delivery, NormalizedResponse, RequestConfig};
+use slab::Slab;
+
+use super::options::Stop;
 
 /// The belt of one batch. Its locks are held for a moment at a time, and nobody is woken, and
 /// nothing of the user's dropped, while one is.
@@ -17,44 +20,63 @@ pub(crate) struct Belt {
     /// the lanes of that queue.
     queues: Vec<Mutex<Queue>>,
     done: Mutex<Finished>,
+    stop: OnceLock<Stop>,
+    /// Requests come back with their outcomes even if there is a response.
+    keeps_requests: bool,
 }
 
 /// A request that waits for a lane.
 pub(crate) struct Job {
     /// By which the caller's side knows it.
     pub(crate) slot: usize,
-    /// Boxed, because it is passed on several times and is large.
-    pub(crate) request: Box<RequestConfig>,
+    pub(crate) request: RequestConfig,
 }
 
 /// What came of a request.
 pub(crate) struct Done {
     pub(crate) slot: usize,
+    /// Whether it was dispatched.
+    pub(crate) is_begun: bool,
+    /// How long it took from then.
     pub(crate) elapsed: Duration,
+    /// How many attempts there were before the last.
+    pub(crate) retries: usize,
+    /// The request, if it failed, or all are asked for.
+    pub(crate) request: Option<RequestConfig>,
     pub(crate) result: Result<NormalizedResponse, BackendError>,
 }
 
 impl Done {
     /// The outcome of a request that was not begun.
-    pub(crate) fn not_begun(slot: usize, error: BackendError) -> Self {
+    pub(crate) fn not_begun(slot: usize, request: RequestConfig, error: BackendError) -> Self {
         Self {
             slot,
+            is_begun: false,
             elapsed: Duration::ZERO,
+            retries: 0,
+            request: Some(request),
             result: Err(error),
         }
+    }
+
+    /// The outcome of a request that was not begun, because nothing more is sent.
+    pub(super) fn stopped(slot: usize, request: RequestConfig, why: Stop) -> Self {
+        let error = why.error(Delivery::NotSent, Some(&request));
+        Self::not_begun(slot, request, error)
     }
 }
 
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    lanes: Vec<LaneState>,
-    /// How many lanes have not ended.
-    alive: usize,
+    /// The lanes that have not ended.
+    lanes: Slab<LaneState>,
     /// The lanes that have room and found nothing; the last one is called first.
     hungry: Vec<usize>,
     /// Nothing more will come.
     ended: bool,
+    /// Nothing more is to be sent, and the outcomes say why.
+    stopped: bool,
     /// Nobody waits for the outcomes any more.
     cancelled: bool,
 }
@@ -68,6 +90,8 @@ struct LaneState {
 struct Finished {
     outcomes: VecDeque<Done>,
     receiver: Option<Waker>,
+    /// The receiver is to look up, outcomes or not.
+    is_called: bool,
 }
 
 /// What a lane can go on with.
@@ -77,24 +101,33 @@ pub(crate) enum Supply {
     Open,
     /// There will be nothing more.
     Ended,
+    /// Whatever is in flight is to end in this error.
+    Stopped(Stop),
     /// Whatever is in flight is not wanted any more.
     Cancelled,
 }
 
 impl Belt {
-    pub(crate) fn new(queues: usize) -> Self {
+    pub(super) fn new(queues: usize, keeps_requests: bool) -> Self {
         Self {
             queues: (0..queues).map(|_| Mutex::default()).collect(),
             done: Mutex::default(),
+            stop: OnceLock::new(),
+            keeps_requests,
         }
+    }
+
+    /// Whether requests come back with their outcomes even if there is a response.
+    pub(super) fn keeps_requests(&self) -> bool {
+        self.keeps_requests
     }
 
     /// Puts requests down and calls as many lanes as there is work for. If the queue has lost its
     /// lanes, `why` makes the error of each request.
-    pub(crate) fn submit(&self, queue: usize, jobs: &mut Vec<Job>, why: fn() -> BackendError) {
+    pub(super) fn submit(&self, queue: usize, jobs: &mut Vec<Job>, why: fn() -> BackendError) {
         let mut bells = Vec::new();
         let mut state = self.queue(queue);
-        if state.alive == 0 {
+        if state.lanes.is_empty() || state.stopped {
             drop(state);
             return self.strand(jobs.drain(..), why);
         }
@@ -114,53 +147,69 @@ impl Belt {
     }
 
     /// Says that nothing more will be put down.
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         self.ring_all(|queue| queue.ended = true);
     }
 
     /// Says that no outcome is wanted any more: what waits is dropped here, what is in flight by its
     /// lane, which is told.
-    pub(crate) fn cancel(&self) {
-        self.ring_all(|queue| queue.cancelled = true);
+    pub(super) fn cancel(&self) {
+        drop(self.ring_all(|queue| queue.cancelled = true));
     }
 
-    fn ring_all(&self, mark: impl Fn(&mut Queue)) {
-        for index in 0..self.queues.len() {
-            let mut queue = self.queue(index);
-            mark(&mut queue);
-            let unwanted = if queue.cancelled {
-                std::mem::take(&mut queue.jobs)
-            } else {
-                VecDeque::new()
-            };
-            let bells: Vec<_> = queue.lanes.iter().map(|lane| lane.bell.clone()).collect();
-            drop(queue);
-            drop(unwanted);
-            for bell in bells {
-                bell.wake();
-            }
+    /// Has nothing more sent: what waits has its outcome from here, what is in flight from its lane,
+    /// which is told. The first reason holds.
+    pub(super) fn stop(&self, why: Stop) {
+        let why = *self.stop.get_or_init(|| why);
+        let waiting = self.ring_all(|queue| queue.stopped = true);
+        self.strand_stopped(waiting, why);
+        let mut done = self.done();
+        done.is_called = true;
+        let receiver = done.receiver.take();
+        drop(done);
+        if let Some(receiver) = receiver {
+            receiver.wake();
         }
     }
 
-    /// A lane begins on this queue: its number there, and its bell, which rings when it has to look.
-    pub(crate) fn open_lane(&self, queue: usize) -> (usize, Arc<AtomicWaker>) {
-        let mut state = self.queue(queue);
-        let bell = Arc::new(AtomicWaker::new());
-        state.alive += 1;
-        state.lanes.push(LaneState {
-            bell: bell.clone(),
+    /// Why nothing more is to be sent, if so.
+    pub(super) fn stopped(&self) -> Option<Stop> {
+        self.stop.get().copied()
+    }
+
+    /// Marks all queues, and rings for all lanes. What waits and will not be worked on is returned.
+    fn ring_all(&self, mark: impl Fn(&mut Queue)) -> VecDeque<Job> {
+        let (mut unwanted, mut bells) = (VecDeque::new(), Vec::new());
+        for index in 0..self.queues.len() {
+            let mut queue = self.queue(index);
+            mark(&mut queue);
+            if queue.cancelled || queue.stopped {
+                unwanted.append(&mut queue.jobs);
+            }
+            bells.extend(queue.lanes.iter().map(|(_, lane)| lane.bell.clone()));
+        }
+        // Only now that all know: what one lane lets go of must not be taken up by another.
+        for bell in bells {
+            bell.wake();
+        }
+        unwanted
+    }
+
+    /// A lane begins on this queue, and has this bell rung when it has to look: its number there.
+    pub(super) fn open_lane(&self, queue: usize, bell: Arc<AtomicWaker>) -> usize {
+        self.queue(queue).lanes.insert(LaneState {
+            bell,
             hungry: false,
-        });
-        (state.lanes.len() - 1, bell)
+        })
     }
 
     /// How many lanes there are on this queue.
-    pub(crate) fn lanes(&self, queue: usize) -> usize {
-        self.queue(queue).alive
+    pub(super) fn lanes(&self, queue: usize) -> usize {
+        self.queue(queue).lanes.len()
     }
 
     /// A lane takes requests, as many as it has room for.
-    pub(crate) fn take(
+    pub(super) fn take(
         &self,
         queue: usize,
         lane: usize,
@@ -170,6 +219,9 @@ impl Belt {
         let mut state = self.queue(queue);
         if state.cancelled {
             return Supply::Cancelled;
+        }
+        if let (true, Some(&stop)) = (state.stopped, self.stop.get()) {
+            return Supply::Stopped(stop);
         }
         let count = room.min(state.jobs.len());
         into.extend(state.jobs.drain(..count));
@@ -191,11 +243,11 @@ impl Belt {
 
     /// A lane has ended, by itself or because what it ran on is gone. The last one takes along what
     /// waits on its queue; `why` makes the error of each.
-    pub(crate) fn close_lane(&self, queue: usize, lane: usize, why: fn() -> BackendError) {
+    pub(super) fn close_lane(&self, queue: usize, lane: usize, why: fn() -> BackendError) {
         let mut state = self.queue(queue);
-        state.alive -= 1;
+        state.lanes.try_remove(lane);
         state.hungry.retain(|&other| other != lane);
-        let stranded = if state.alive == 0 {
+        let stranded = if state.lanes.is_empty() {
             std::mem::take(&mut state.jobs)
         } else {
             VecDeque::new()
@@ -204,13 +256,31 @@ impl Belt {
         self.strand(stranded, why);
     }
 
-    /// Gives each of these requests an error of its own.
-    pub(crate) fn strand(&self, jobs: impl IntoIterator<Item = Job>, why: fn() -> BackendError) {
+    /// Gives each of these requests, which have not been begun, an error of its own: why nothing
+    /// more is sent, if so, and else by `why`.
+    pub(super) fn strand(&self, jobs: impl IntoIterator<Item = Job>, why: fn() -> BackendError) {
+        if let Some(stop) = self.stopped() {
+            return self.strand_stopped(jobs, stop);
+        }
         let mut errors = jobs
             .into_iter()
-            .map(|job| Done::not_begun(job.slot, why()))
+            .map(|job| Done::not_begun(job.slot, job.request, why()))
             .collect();
         self.deliver(&mut errors);
+    }
+
+    fn strand_stopped(&self, jobs: impl IntoIterator<Item = Job>, why: Stop) {
+        let mut errors = jobs
+            .into_iter()
+            .map(|job| Done::stopped(job.slot, job.request, why))
+            .collect();
+        self.deliver(&mut errors);
+    }
+
+    /// How many requests wait for a lane, and how many outcomes for the receiver.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let waiting = self.queues.iter().map(|queue| lock(queue).jobs.len()).sum();
+        (waiting, self.done().outcomes.len())
     }
 
     /// Puts outcomes down for the receiver.
@@ -227,7 +297,8 @@ impl Belt {
         }
     }
 
-    /// Takes all outcomes there are into `into`, which is empty; pending while there are none.
+    /// Takes all outcomes there are into `into`, which is empty; pending while there are none, and
+    /// the receiver has not been called for another reason.
     pub(crate) fn poll_receive(&self, into: &mut VecDeque<Done>, cx: &mut Context<'_>) -> Poll<()> {
         let is_known = |done: &Finished| {
             let receiver = done.receiver.as_ref();
@@ -235,14 +306,14 @@ impl Belt {
         };
         let mut former = None;
         let mut done = self.done();
-        if done.outcomes.is_empty() && !is_known(&done) {
+        if done.outcomes.is_empty() && !done.is_called && !is_known(&done) {
             // Wakers are the executor's code, which is neither run nor dropped under the lock.
             drop(done);
             let waker = cx.waker().clone();
             done = self.done();
             former = done.receiver.replace(waker);
         }
-        if done.outcomes.is_empty() {
+        if done.outcomes.is_empty() && !std::mem::take(&mut done.is_called) {
             drop(done);
             drop(former);
             return Poll::Pending;
@@ -264,4 +335,74 @@ impl Belt {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No code but our own runs under the locks, and none of it panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed() -> BackendError {
+        BackendError::backend_closed()
+    }
+
+    #[test]
+    fn lanes_that_have_ended_leave_nothing_behind() {
+        let belt = Belt::new(1, false);
+        for slot in 0..100 {
+            let lane = belt.open_lane(0, Arc::default());
+            belt.submit(0, &mut vec![job(slot)], closed);
+            assert_eq!(belt.take(0, lane, 5, &mut VecDeque::new()), Supply::Open);
+            belt.close_lane(0, lane, closed);
+            let queue = belt.queue(0);
+            assert_eq!((queue.lanes.len(), queue.hungry.len()), (0, 0));
+            assert!(queue.lanes.capacity() < 10);
+        }
+    }
+
+    #[test]
+    fn what_is_put_down_after_a_stop_has_its_outcome_at_once() {
+        let belt = Belt::new(1, false);
+        let lane = belt.open_lane(0, Arc::default());
+        belt.submit(0, &mut vec![job(0)], closed);
+        belt.stop(Stop::Cancelled);
+        belt.stop(Stop::Failures(3));
+        belt.submit(0, &mut vec![job(1)], closed);
+        let mut into = VecDeque::new();
+        let supply = belt.take(0, lane, 5, &mut into);
+        assert_eq!(
+            supply,
+            Supply::Stopped(Stop::Cancelled),
+            "the first reason holds"
+        );
+        assert!(into.is_empty());
+        let mut received = VecDeque::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(belt.poll_receive(&mut received, &mut cx).is_ready());
+        let slots: Vec<_> = received.iter().map(|done| done.slot).collect();
+        assert_eq!(slots, [0, 1]);
+        assert!(received.iter().all(|done| !done.is_begun));
+    }
+
+    #[test]
+    fn a_stop_calls_the_receiver_though_there_is_nothing_to_receive() {
+        let belt = Belt::new(1, false);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(
+            belt.poll_receive(&mut VecDeque::new(), &mut cx)
+                .is_pending()
+        );
+        belt.stop(Stop::Cancelled);
+        assert!(belt.poll_receive(&mut VecDeque::new(), &mut cx).is_ready());
+        assert!(
+            belt.poll_receive(&mut VecDeque::new(), &mut cx)
+                .is_pending()
+        );
+    }
+
+    fn job(slot: usize) -> Job {
+        Job {
+            slot,
+            request: "http://h.example/".into(),
+        }
+    }
 }

@@ -14,8 +14,14 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use url::Url;
 
-use super::{belt::Belt, lane::Lane};
-use crate::{drivers::Drivers, stack::Stack};
+use super::{
+    belt::Belt,
+    lane::{Lane, Width},
+};
+use crate::{
+    drivers::Drivers,
+    stack::{Gauges, Stack},
+};
 
 /// Where the lanes of a batch run, how many there are and how wide.
 ///
@@ -26,6 +32,7 @@ use crate::{drivers::Drivers, stack::Stack};
 pub(crate) struct Crew {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) stack: Stack,
+    pub(crate) gauges: Gauges,
     pub(crate) drivers: Arc<Drivers>,
     /// How many requests are in flight at a time.
     pub(crate) concurrency: usize,
@@ -74,21 +81,29 @@ impl Crew {
         belt: &Arc<Belt>,
         queue: usize,
         unfinished: usize,
+        look_ahead: usize,
     ) -> Result<(), fn() -> BackendError> {
-        let (wanted, capacity) = if self.is_async() {
+        let is_async = self.is_async();
+        let (lanes, base) = if is_async {
             (1, self.concurrency)
         } else {
-            (self.concurrency.min(unfinished), 1)
+            (self.concurrency, 1)
         };
-        for _ in belt.lanes(queue)..wanted {
+        let width = Width {
+            base,
+            look_ahead,
+            lanes,
+        };
+        for _ in belt.lanes(queue)..lanes.min(unfinished) {
             let runtime = match place {
                 Place::Here(handle) => handle.clone(),
                 Place::Drivers => self.drivers.get(queue)?,
                 Place::Nowhere => return Err(no_runtime),
             };
-            let lane = Lane::open(belt.clone(), queue, self.stack.clone(), capacity);
+            let held = self.gauges.held().clone();
+            let lane = Lane::open(belt.clone(), queue, self.stack.clone(), held, width);
             let lane = lane.in_current_span();
-            if self.is_async() {
+            if is_async {
                 drop(runtime.spawn(lane));
                 continue;
             }
@@ -101,6 +116,21 @@ impl Crew {
             }
         }
         Ok(())
+    }
+
+    /// Has this done on the runtime that the timers of a batch are on, until what this gives is
+    /// dropped; `None` if there is none.
+    pub(super) fn watch(
+        &self,
+        place: &Place,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<AbortOnDropHandle<()>> {
+        let runtime = match place {
+            Place::Here(handle) => handle.clone(),
+            Place::Drivers => self.drivers.any().ok()?,
+            Place::Nowhere => return None,
+        };
+        Some(AbortOnDropHandle::new(runtime.spawn(work)))
     }
 
     /// The driver for a single request; `None` if it is best sent from where its caller is.

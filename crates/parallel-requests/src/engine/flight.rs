@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use pr_core::{BackendError, Delivery, ErrorKind, NormalizedResponse, RequestConfig};
+use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig};
 use tokio::time::Instant;
 use tower::Service;
 
@@ -18,29 +18,54 @@ use crate::stack::Stack;
 pub(super) struct Flight {
     slot: usize,
     started: Instant,
+    /// For whoever wants to know what it was that failed; `None` when it has landed.
+    request: Option<RequestConfig>,
+    /// The request is asked for even if there is a response.
+    keeps_request: bool,
     /// `None` if it broke.
     call: Option<<Stack as Service<RequestConfig>>::Future>,
 }
 
 impl Flight {
     /// Dispatches a request through a stack that is ready for it.
-    pub(super) fn dispatch(job: Job, stack: &mut Stack) -> Self {
+    pub(super) fn dispatch(job: Job, stack: &mut Stack, keeps_request: bool) -> Self {
         Self {
             slot: job.slot,
             started: Instant::now(),
-            call: unless_it_panics(|| stack.call(*job.request)),
+            request: Some(job.request.clone()),
+            keeps_request,
+            call: unless_it_panics(|| stack.call(job.request)),
         }
     }
 
-    /// The outcome of a request whose lane was cut off.
-    pub(super) fn cut_off(&self, why: fn() -> BackendError) -> Done {
-        self.land(Err(why().with_delivery(Delivery::Unknown)))
+    /// The outcome of a request that is given up; what it held is free.
+    pub(super) fn cut_off(
+        &mut self,
+        why: impl FnOnce(Option<&RequestConfig>) -> BackendError,
+    ) -> Done {
+        let error = why(self.request.as_ref());
+        let _ = unless_it_panics(|| self.call = None);
+        self.land(Err(error))
     }
 
-    fn land(&self, result: Result<NormalizedResponse, BackendError>) -> Done {
+    fn land(&mut self, result: Result<NormalizedResponse, BackendError>) -> Done {
+        let earlier = match &result {
+            Ok(response) => response.earlier_attempts(),
+            Err(error) => error.earlier_attempts(),
+        };
+        let retries = earlier.len();
+        let request = if result.is_err() || self.keeps_request {
+            self.request.take()
+        } else {
+            let _ = unless_it_panics(|| self.request = None);
+            None
+        };
         Done {
             slot: self.slot,
+            is_begun: true,
             elapsed: self.started.elapsed(),
+            retries,
+            request,
             result,
         }
     }
@@ -67,6 +92,6 @@ impl Future for Flight {
 
 /// Whatever breaks within one request, a third party's backend or a body's factory perhaps, is that
 /// request's outcome and nobody else's.
-fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

@@ -8,16 +8,20 @@ use std::{
 };
 
 use futures::{Stream, stream::FuturesUnordered, task::AtomicWaker};
-use pr_core::BackendError;
+use pr_core::{BackendError, Delivery};
 use tower::Service;
 
 use super::{
     belt::{Belt, Done, Job, Supply},
     flight::Flight,
+    options::Stop,
 };
-use crate::stack::Stack;
+use crate::{
+    held::{Held, Watch},
+    stack::Stack,
+};
 
-/// A task that drives up to so many requests at a time.
+/// A task that drives up to so many requests at a time, and as many more as are held up.
 ///
 /// However it ends, each request that it took has an outcome: if what it ran on is gone, the error
 /// says so.
@@ -27,12 +31,38 @@ pub(super) struct Lane {
     number: usize,
     bell: Arc<AtomicWaker>,
     stack: Stack,
-    capacity: usize,
+    width: Width,
+    held: Watch,
     in_flight: FuturesUnordered<Flight>,
     /// Taken off the belt, and not yet let through by the stack.
     taken: VecDeque<Job>,
     // Kept, so that its room is made once.
     finished: Vec<Done>,
+}
+
+/// How many requests a lane drives at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Width {
+    /// If none is held up.
+    pub(super) base: usize,
+    /// How many more at most, all lanes together, for what is held up.
+    pub(super) look_ahead: usize,
+    /// Among how many lanes that is shared.
+    pub(super) lanes: usize,
+}
+
+impl Width {
+    fn with(self, held: usize) -> usize {
+        self.base + held.min(self.look_ahead).div_ceil(self.lanes)
+    }
+}
+
+/// What a look at the belt has led to.
+struct Begun {
+    supply: Supply,
+    count: usize,
+    /// There was room for no more than that.
+    is_full: bool,
 }
 
 /// How many outcomes are put down at a time.
@@ -42,27 +72,43 @@ const HANDFUL: usize = 32;
 const TURN: usize = 256;
 
 impl Lane {
-    pub(super) fn open(belt: Arc<Belt>, queue: usize, stack: Stack, capacity: usize) -> Self {
-        let (number, doorbell) = belt.open_lane(queue);
+    pub(super) fn open(
+        belt: Arc<Belt>,
+        queue: usize,
+        stack: Stack,
+        held: Held,
+        width: Width,
+    ) -> Self {
+        let doorbell = Arc::new(AtomicWaker::new());
+        let number = belt.open_lane(queue, doorbell.clone());
         Self {
             belt,
             queue,
             number,
+            held: Watch::new(held, doorbell.clone()),
             bell: doorbell,
             stack,
-            capacity,
+            width,
             in_flight: FuturesUnordered::new(),
             taken: VecDeque::new(),
             finished: Vec::new(),
         }
     }
 
+    /// How many requests more there is room for.
+    fn room(&self) -> usize {
+        let width = self.width.with(self.held.count());
+        width.saturating_sub(self.in_flight.len() + self.taken.len())
+    }
+
     /// Begins what there is room for and what the stack lets through.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Supply {
-        let room = self.capacity - self.in_flight.len() - self.taken.len();
+    fn begin(&mut self, cx: &mut Context<'_>) -> Begun {
+        let room = self.room();
+        let before = self.taken.len();
         let supply = self
             .belt
             .take(self.queue, self.number, room, &mut self.taken);
+        let count = self.taken.len() - before;
         // Only with a request in hand is the stack asked: a place that is reserved and not used is
         // one that others wait for.
         while !self.taken.is_empty()
@@ -70,11 +116,46 @@ impl Lane {
             && let Some(job) = self.taken.pop_front()
         {
             match ready {
-                Ok(()) => self.in_flight.push(Flight::dispatch(job, &mut self.stack)),
-                Err(error) => self.finished.push(Done::not_begun(job.slot, error)),
+                Ok(()) => {
+                    let keeps_request = self.belt.keeps_requests();
+                    let flight = Flight::dispatch(job, &mut self.stack, keeps_request);
+                    self.in_flight.push(flight);
+                }
+                Err(error) => {
+                    let refused = Done::not_begun(job.slot, job.request, error);
+                    self.finished.push(refused);
+                }
             }
         }
-        supply
+        Begun {
+            supply,
+            count,
+            is_full: count == room,
+        }
+    }
+
+    /// Gives up all that it has; what that held is free before anybody hears of it.
+    fn stop(&mut self, why: Stop) {
+        for flight in &mut self.in_flight {
+            let cut_off = flight.cut_off(|request| why.error(Delivery::Unknown, request));
+            self.finished.push(cut_off);
+        }
+        self.in_flight.clear();
+        let taken = self.taken.drain(..);
+        let not_begun = taken.map(|job| Done::stopped(job.slot, job.request, why));
+        self.finished.extend(not_begun);
+        self.belt.deliver(&mut self.finished);
+    }
+
+    /// Whether there is room again, now that what was begun may be held up. If there is not, the
+    /// bell rings when there is.
+    fn may_begin_more(&mut self, begun: &Begun) -> bool {
+        // With room to spare, it is for the belt to ring.
+        if !begun.is_full || begun.supply == Supply::Ended {
+            return false;
+        }
+        self.held.arm();
+        self.room() > 0
     }
 
     fn is_empty(&self) -> bool {
@@ -103,20 +184,27 @@ impl Future for Lane {
         this.bell.register(cx.waker());
         let mut turn = 0;
         loop {
-            let supply = this.begin(cx);
-            if supply == Supply::Cancelled {
-                this.in_flight.clear();
-                this.taken.clear();
-                return Poll::Ready(());
+            let begun = this.begin(cx);
+            match begun.supply {
+                Supply::Cancelled => {
+                    this.in_flight.clear();
+                    this.taken.clear();
+                    return Poll::Ready(());
+                }
+                Supply::Stopped(why) => {
+                    this.stop(why);
+                    return Poll::Ready(());
+                }
+                Supply::Open | Supply::Ended => {}
             }
             let finished = this.finish(cx);
-            if supply == Supply::Ended && this.is_empty() {
+            if begun.supply == Supply::Ended && this.is_empty() {
                 return Poll::Ready(());
             }
-            if finished == 0 {
+            if finished == 0 && !this.may_begin_more(&begun) {
                 return Poll::Pending;
             }
-            turn += finished;
+            turn += finished.max(begun.count);
             if turn >= TURN {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -130,8 +218,8 @@ impl Drop for Lane {
         let why = BackendError::backend_closed;
         let mut cut_off: Vec<_> = self
             .in_flight
-            .iter()
-            .map(|flight| flight.cut_off(why))
+            .iter_mut()
+            .map(|flight| flight.cut_off(|_| why().with_delivery(Delivery::Unknown)))
             .collect();
         self.belt.strand(self.taken.drain(..), why);
         self.belt.deliver(&mut cut_off);

@@ -6,14 +6,25 @@
 //! tasks that drive requests; [`Crew`] says where they run. Between the two is a [`Belt`]. What
 //! crosses it does so in handfuls, so that a hop between threads is paid for once in a while and
 //! not once for each request.
+//!
+//! A batch that is *stopped*, by its deadline, its cancellation or too many failures, has its
+//! outcomes all the same: what waits on the belt has them from there, what is in flight from its
+//! lane, and the rest of the input from the run, which pulls it and sends nothing.
+//!
+//! Requests that are *held up* ([`Held`](crate::held::Held)) count neither against the window of a
+//! run nor against the width of a lane, so that a host that is paused keeps no other waiting.
 
 mod belt;
 mod crew;
 mod flight;
 mod lane;
+mod options;
+mod order;
 mod run;
 
 pub(crate) use self::{
+    belt::Belt,
     crew::{Crew, on},
+    options::Options,
     run::Run,
 };

@@ -3,7 +3,7 @@
 
 use parallel_requests::{
     AddressFilter, Certificate, ErrorKind, Identity, ParallelRequests, Proxies, Proxy,
-    RequestConfig, Roots, TlsConfig, available_backends,
+    RequestConfig, RetryPolicy, Roots, TlsConfig, available_backends,
 };
 use pr_testkit::{ProxyServer, Server, TestCa};
 
@@ -12,7 +12,10 @@ fn clients(
     set: impl Fn(parallel_requests::ClientBuilder) -> parallel_requests::ClientBuilder,
 ) -> impl Iterator<Item = (&'static str, ParallelRequests)> {
     available_backends().map(move |name| {
-        let builder = ParallelRequests::builder().backend(name).no_proxy();
+        let builder = ParallelRequests::builder()
+            .backend(name)
+            .no_proxy()
+            .retry(RetryPolicy::never());
         (name, set(builder).build().unwrap())
     })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use parallel_requests::{ErrorKind, ParallelRequests, RequestConfig, TransportConfig};
+use parallel_requests::{ErrorKind, ParallelRequests, RequestConfig, RetryPolicy, TransportConfig};
 use pr_testkit::{Counts, Server};
 
 const CONCURRENCY: usize = 8;
@@ -40,6 +40,7 @@ fn everywhere(work: fn(ParallelRequests, Server) -> Work) {
             let client = ParallelRequests::builder()
                 .backend(backend)
                 .concurrency(CONCURRENCY)
+                .retry(RetryPolicy::never())
                 .transport(transport)
                 .build()
                 .unwrap();

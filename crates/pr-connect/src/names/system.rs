@@ -1,7 +1,6 @@
 //! The system's resolver, with the reason why a name has no address.
 
 use std::{
-    io,
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +11,7 @@ use pr_core::{DnsFailure, ResolveError};
 use tokio::task::spawn_blocking;
 
 use super::flight::Flight;
+use crate::budget::{has_none_left, none_left};
 
 /// Looks a name up on a thread of the runtime, where the answer is told to all that wait for it.
 pub(super) fn ask(host: &str, flight: Flight) {
@@ -44,27 +44,26 @@ fn take(flight: &Mutex<Option<Flight>>) -> Option<Flight> {
 ///
 /// The standard library would do, but for hiding whether there is no such name or no answer.
 fn look_up(host: &str) -> Result<Vec<IpAddr>, ResolveError> {
-    lookup_host(host)
-        .map(Iterator::collect)
-        .map_err(|error| ResolveError::new(failure(error.kind())).with_source(error))
+    let was_short = has_none_left();
+    let found = lookup_host(host).map(Iterator::collect);
+    found.map_err(|error| {
+        // Without a descriptor for the hosts file or a socket, systems differ in what they say, up
+        // to that there is no such name.
+        if was_short || has_none_left() {
+            ResolveError::new(DnsFailure::Transient).with_source(none_left())
+        } else {
+            ResolveError::new(failure(error.kind())).with_source(error)
+        }
+    })
 }
 
 fn failure(kind: LookupErrorKind) -> DnsFailure {
     match kind {
-        // Without a descriptor for the hosts file, some systems pass it over and say the same.
-        LookupErrorKind::NoName | LookupErrorKind::NoData if has_no_descriptors() => {
-            DnsFailure::Transient
-        }
         LookupErrorKind::NoName | LookupErrorKind::NoData => DnsFailure::NotFound,
-        // The system's own errors are a lack of memory or of file descriptors, for instance.
+        // The system's own errors are a lack of memory, for instance.
         LookupErrorKind::Again | LookupErrorKind::Memory | LookupErrorKind::System => {
             DnsFailure::Transient
         }
         _ => DnsFailure::Other,
     }
-}
-
-/// Whether the process, or the machine, can open nothing more. A pipe needs nothing else.
-fn has_no_descriptors() -> bool {
-    io::pipe().is_err()
 }

@@ -274,7 +274,8 @@ fn without_descriptors() {
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let key = key(&format!("http://{}/", listener.local_addr().unwrap()));
-    let connector = Connector::new(&settings()).unwrap();
+    let settings = settings().connect_timeout(Duration::from_millis(300));
+    let connector = Connector::new(&settings).unwrap();
     let mut files = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
         files.push(file);
@@ -283,7 +284,14 @@ fn without_descriptors() {
     let error = runtime.block_on(dialing).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.chain().contains("os error 24"), "{}", error.chain());
-    drop(files);
-    let dialing = connector.connect(&key, Alpn::Http1);
-    runtime.block_on(dialing).unwrap();
+    // Whoever waits is served when there are some again.
+    let waiting = async {
+        let dialing = connector.connect(&key, Alpn::Http1);
+        let freeing = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            drop(files);
+        };
+        futures::join!(dialing, freeing).0
+    };
+    runtime.block_on(waiting).unwrap();
 }

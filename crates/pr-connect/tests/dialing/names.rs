@@ -143,16 +143,23 @@ async fn without_descriptors_no_name_is_said_not_to_exist() {
         assert!(ran, "{shown}{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
-    let connector = Connector::new(&settings()).unwrap();
+    let server = Server::start();
+    let settings = settings().connect_timeout(Duration::from_millis(300));
+    let connector = Connector::new(&settings).unwrap();
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
-    let key = key("http://localhost/");
-    let outcome = connector.connect(&key, Alpn::Http1).await;
-    drop(files);
-    let error = outcome.unwrap_err();
-    assert_eq!(error.dns_failure(), Some(DnsFailure::Transient), "{error}");
+    let key = key(&server.url_with_host("localhost", "/"));
+    let error = connector.connect(&key, Alpn::Http1).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "{}", error.chain());
+    let waiting = connector.connect(&key, Alpn::Http1);
+    let freeing = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(files);
+    };
+    let (outcome, ()) = tokio::join!(waiting, freeing);
+    outcome.unwrap();
 }
 
 #[tokio::test]

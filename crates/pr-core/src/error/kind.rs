@@ -25,6 +25,9 @@ pub enum ErrorKind {
     Tls,
     /// The proxy refused or failed. Retry: yes.
     Proxy,
+    /// Refused without sending anything, because the circuit breaker of its host is open: too many
+    /// requests to it have failed of late. Retry: yes, later.
+    CircuitOpen,
     /// Time ran out; [`timeout_phase`](crate::BackendError::timeout_phase) says in what. Retry: yes.
     Timeout,
     /// The connection ended before the response's head was there, or the backend was closed.
@@ -60,6 +63,7 @@ impl ErrorKind {
         Self::Connect,
         Self::Tls,
         Self::Proxy,
+        Self::CircuitOpen,
         Self::Timeout,
         Self::Closed,
         Self::Truncated,
@@ -73,7 +77,7 @@ impl ErrorKind {
         Self::Other,
     ];
 
-    /// The kind as one lower-case word, as it stands in JSON and in `preq`'s output.
+    /// The kind as one lower-case word, with a hyphen where it needs one, as it stands in JSON and in `preq`'s output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -83,6 +87,7 @@ impl ErrorKind {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::Proxy => "proxy",
+            Self::CircuitOpen => "circuit-open",
             Self::Timeout => "timeout",
             Self::Closed => "closed",
             Self::Truncated => "truncated",
@@ -108,6 +113,7 @@ impl ErrorKind {
                 | Self::Connect
                 | Self::Tls
                 | Self::Proxy
+                | Self::CircuitOpen
         )
     }
 }
@@ -161,16 +167,20 @@ pub enum TimeoutPhase {
     Head,
     /// More of the response's body.
     Read,
+    /// Anything at all: what ran out is the time of the whole batch that the request was part of.
+    Batch,
 }
 
 impl TimeoutPhase {
-    /// Every phase there is, in the order in which a request goes through them.
+    /// Every phase there is, in the order in which a request goes through them; the batch, which
+    /// spans them all, comes last.
     pub const ALL: &'static [Self] = &[
         Self::Queue,
         Self::Connect,
         Self::Write,
         Self::Head,
         Self::Read,
+        Self::Batch,
     ];
 
     /// The phase as one lower-case word, as it stands in JSON.
@@ -181,6 +191,7 @@ impl TimeoutPhase {
             Self::Write => "write",
             Self::Head => "head",
             Self::Read => "read",
+            Self::Batch => "batch",
         }
     }
 }

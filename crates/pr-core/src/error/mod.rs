@@ -8,7 +8,7 @@ use http::StatusCode;
 use url::Url;
 
 pub use self::kind::{Delivery, ErrorKind, TimeoutPhase};
-use crate::{DnsFailure, redact};
+use crate::{Attempt, ConnectionInfo, DnsFailure, Proxy, redact};
 
 /// Any error, as a cause.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -40,21 +40,27 @@ struct Inner {
     message: Cow<'static, str>,
     backend: Option<Cow<'static, str>>,
     url: Option<Box<str>>,
+    /// Host and port.
+    proxy: Option<Box<str>>,
     delivery: Delivery,
     phase: Option<TimeoutPhase>,
     dns_failure: Option<DnsFailure>,
     proxy_status: Option<StatusCode>,
     status: Option<StatusCode>,
     reused_connection: bool,
+    connection: Option<ConnectionInfo>,
+    earlier_attempts: Box<[Attempt]>,
     source: Option<BoxError>,
 }
+
+const BACKEND_CLOSED: &str = "the backend has been closed";
 
 impl BackendError {
     /// An error of a kind. The message says in a phrase what happened and, where the user can do
     /// something about it, what to do; it must hold no secret.
     ///
     /// The delivery starts as [`NotSent`](Delivery::NotSent) for the kinds that precede sending
-    /// (from `Input` to `Proxy`) and as [`Unknown`](Delivery::Unknown) for the rest.
+    /// (from `Input` to `CircuitOpen`) and as [`Unknown`](Delivery::Unknown) for the rest.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let delivery = if kind.precedes_sending() {
             Delivery::NotSent
@@ -67,18 +73,22 @@ impl BackendError {
                 message: message.into(),
                 backend: None,
                 url: None,
+                proxy: None,
                 delivery,
                 phase: None,
                 dns_failure: None,
                 proxy_status: None,
                 status: None,
                 reused_connection: false,
+                connection: None,
+                earlier_attempts: Box::default(),
                 source: None,
             }),
         }
     }
 
-    /// A [`Timeout`](ErrorKind::Timeout) in a phase. Queue and connect precede sending.
+    /// A [`Timeout`](ErrorKind::Timeout) in a phase. Queue and connect precede sending; of a batch's
+    /// time, [say](Self::with_delivery) whether the request had been sent.
     pub fn timeout(phase: TimeoutPhase, message: impl Into<Cow<'static, str>>) -> Self {
         let mut error = Self::new(ErrorKind::Timeout, message);
         error.inner.phase = Some(phase);
@@ -124,7 +134,13 @@ impl BackendError {
 
     /// The error that an exchange gets from a backend that has been closed.
     pub fn backend_closed() -> Self {
-        Self::new(ErrorKind::Closed, "the backend has been closed").with_delivery(Delivery::NotSent)
+        Self::new(ErrorKind::Closed, BACKEND_CLOSED).with_delivery(Delivery::NotSent)
+    }
+
+    /// Whether it is [that](Self::backend_closed) error: no request of this backend will ever do
+    /// better.
+    pub fn is_backend_closed(&self) -> bool {
+        self.kind() == ErrorKind::Closed && self.message() == BACKEND_CLOSED
     }
 
     /// Keeps the cause.
@@ -140,12 +156,15 @@ impl BackendError {
             ref message,
             ref backend,
             ref url,
+            ref proxy,
             delivery,
             phase,
             dns_failure,
             proxy_status,
             status,
             reused_connection,
+            connection,
+            ref earlier_attempts,
             source: _,
         } = *self.inner;
         Self {
@@ -154,12 +173,15 @@ impl BackendError {
                 message: message.clone(),
                 backend: backend.clone(),
                 url: url.clone(),
+                proxy: proxy.clone(),
                 delivery,
                 phase,
                 dns_failure,
                 proxy_status,
                 status,
                 reused_connection,
+                connection,
+                earlier_attempts: earlier_attempts.clone(),
                 source: None,
             }),
         }
@@ -174,6 +196,30 @@ impl BackendError {
     /// Says that the connection had carried a request before, so that it may have gone stale.
     pub fn on_reused_connection(mut self, reused: bool) -> Self {
         self.inner.reused_connection = reused;
+        self
+    }
+
+    /// Names the connection that the failed exchange was on.
+    ///
+    /// A backend need not: the caller does it, from what the backend has
+    /// [told of the exchange](crate::Progress::connected).
+    pub fn on_connection(mut self, connection: ConnectionInfo) -> Self {
+        self.inner.connection = Some(connection);
+        self
+    }
+
+    /// The same, unless there was none.
+    pub(crate) fn on_any_connection(mut self, connection: ConnectionInfo) -> Self {
+        if connection.id != 0 {
+            self.inner.connection = Some(connection);
+        }
+        self
+    }
+
+    /// Keeps the attempts that came before the one that failed with this error, in order, in place
+    /// of any that it has.
+    pub fn with_earlier_attempts(mut self, attempts: Vec<Attempt>) -> Self {
+        self.inner.earlier_attempts = attempts.into();
         self
     }
 
@@ -211,6 +257,17 @@ impl BackendError {
         self
     }
 
+    /// Names the proxy that the request went through, or was to go through, of which only host and
+    /// port are kept.
+    pub fn with_proxy(self, proxy: &Proxy) -> Self {
+        self.with_proxy_at(format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
+    pub(crate) fn with_proxy_at(mut self, authority: impl Into<Box<str>>) -> Self {
+        self.inner.proxy = Some(authority.into());
+        self
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
@@ -221,6 +278,11 @@ impl BackendError {
         &self.inner.message
     }
 
+    /// The message, without a copy if it is a literal.
+    pub(crate) fn shared_message(&self) -> Cow<'static, str> {
+        self.inner.message.clone()
+    }
+
     /// The backend that failed; `None` before one was chosen.
     pub fn backend_name(&self) -> Option<&str> {
         self.inner.backend.as_deref()
@@ -229,6 +291,12 @@ impl BackendError {
     /// The URL that failed, a redirect's target perhaps, without user information and query.
     pub fn url(&self) -> Option<&str> {
         self.inner.url.as_deref()
+    }
+
+    /// Host and port of the proxy, if whoever chose it [named](Self::with_proxy) it: a pool of
+    /// proxies does.
+    pub fn proxy(&self) -> Option<&str> {
+        self.inner.proxy.as_deref()
     }
 
     /// What is known of the request's fate at the peer.
@@ -267,7 +335,20 @@ impl BackendError {
 
     /// Whether the failed connection had carried a request before.
     pub fn was_on_reused_connection(&self) -> bool {
-        self.inner.reused_connection
+        let is_reused = |connection: ConnectionInfo| connection.reused;
+        self.inner.reused_connection || self.inner.connection.is_some_and(is_reused)
+    }
+
+    /// The connection that the exchange was on when it failed; `None` if it had none yet, or the
+    /// backend did not say.
+    pub fn connection(&self) -> Option<ConnectionInfo> {
+        self.inner.connection
+    }
+
+    /// The attempts that a retry policy made before the one that failed with this error, in order;
+    /// empty if there was none.
+    pub fn earlier_attempts(&self) -> &[Attempt] {
+        &self.inner.earlier_attempts
     }
 
     /// Whether time ran out, in whatever phase.
@@ -323,6 +404,7 @@ impl fmt::Display for BackendError {
             message,
             backend,
             url,
+            proxy,
             phase,
             ..
         } = &*self.inner;
@@ -330,12 +412,21 @@ impl fmt::Display for BackendError {
             Some(phase) => write!(f, "{kind} error ({}): {message}", phase.as_str())?,
             None => write!(f, "{kind} error: {message}")?,
         }
-        match (url, backend) {
-            (Some(url), Some(backend)) => write!(f, " ({url}, {backend} backend)"),
-            (Some(url), None) => write!(f, " ({url})"),
-            (None, Some(backend)) => write!(f, " ({backend} backend)"),
-            (None, None) => Ok(()),
+        let about = [
+            url.as_deref().map(Cow::Borrowed),
+            proxy
+                .as_deref()
+                .map(|proxy| format!("through proxy {proxy}").into()),
+            backend
+                .as_deref()
+                .map(|backend| format!("{backend} backend").into()),
+        ];
+        let mut opening = " (";
+        for about in about.into_iter().flatten() {
+            write!(f, "{opening}{about}")?;
+            opening = ", ";
         }
+        f.write_str(if opening == ", " { ")" } else { "" })
     }
 }
 
@@ -346,12 +437,15 @@ impl fmt::Debug for BackendError {
             message,
             backend,
             url,
+            proxy,
             delivery,
             phase,
             dns_failure,
             proxy_status,
             status,
             reused_connection,
+            connection,
+            earlier_attempts,
             source,
         } = &*self.inner;
         f.debug_struct("BackendError")
@@ -359,12 +453,15 @@ impl fmt::Debug for BackendError {
             .field("message", message)
             .field("backend", backend)
             .field("url", url)
+            .field("proxy", proxy)
             .field("delivery", delivery)
             .field("phase", phase)
             .field("dns_failure", dns_failure)
             .field("proxy_status", proxy_status)
             .field("status", status)
             .field("reused_connection", reused_connection)
+            .field("connection", connection)
+            .field("earlier_attempts", earlier_attempts)
             .field("source", source)
             .finish()
     }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{BackendError, Delivery, DnsFailure, ErrorKind, TimeoutPhase};
+use crate::{Attempt, BackendError, Delivery, DnsFailure, ErrorKind, TimeoutPhase};
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
@@ -13,6 +13,8 @@ struct Fields {
     backend: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proxy: Option<String>,
     delivery: Delivery,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phase: Option<TimeoutPhase>,
@@ -22,6 +24,8 @@ struct Fields {
     proxy_status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status_code: Option<u16>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier_attempts: Vec<Attempt>,
     /// The causes, outermost first. Their types do not survive the journey.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
@@ -40,11 +44,13 @@ impl Serialize for BackendError {
             message: self.message().to_owned(),
             backend: self.backend_name().map(str::to_owned),
             url: self.url().map(str::to_owned),
+            proxy: self.proxy().map(str::to_owned),
             delivery: self.delivery(),
             phase: self.timeout_phase(),
             dns_failure: self.dns_failure(),
             proxy_status: self.proxy_status().map(|status| status.as_u16()),
             status_code: self.status_code().map(|status| status.as_u16()),
+            earlier_attempts: self.earlier_attempts().to_vec(),
             causes,
         }
         .serialize(serializer)
@@ -76,6 +82,10 @@ impl<'de> Deserialize<'de> for BackendError {
         if let Some(url) = fields.url {
             error = error.with_redacted_url(url);
         }
+        if let Some(proxy) = fields.proxy {
+            error = error.with_proxy_at(proxy);
+        }
+        error = error.with_earlier_attempts(fields.earlier_attempts);
         if !fields.causes.is_empty() {
             error = error.with_source(fields.causes.join(": "));
         }

@@ -1,5 +1,6 @@
 //! Requests, responses and errors as JSON and back, in the words of the public API.
 
+mod attempt;
 mod error;
 mod pairs;
 mod request;

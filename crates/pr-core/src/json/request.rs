@@ -66,6 +66,10 @@ struct Fields {
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    discard_body: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resend: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     follow_redirects: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verify_ssl: Option<bool>,
@@ -90,42 +94,43 @@ const LONGEST: f64 = 18_446_744_073_709_551_615.0;
 /// they are.
 impl Serialize for RequestConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let own = self.fields();
         let refuse = |why: &str| Err(ser::Error::custom(why));
-        let url = match (self.url(), self.defect()) {
+        let url = match (self.url(), own.defect()) {
             (Some(url), None) => url.as_str(),
             (_, Some(Defect(mistake))) => return refuse(mistake),
             (None, None) => return refuse("the request has no valid URL"),
         };
-        let mut headers = Pairs::of_headers(&self.headers);
-        if let (Some(value), false) = (&self.content_type, headers.contains("content-type")) {
+        let mut headers = Pairs::of_headers(&own.headers);
+        if let (Some(value), false) = (&own.content_type, headers.contains("content-type")) {
             headers.push("content-type", value.as_bytes());
         }
-        let data = match self.body.as_bytes() {
+        let data = match own.body.as_bytes() {
             None => return refuse("a streamed body cannot be written as JSON"),
-            Some(_) if self.body.is_empty() => None,
+            Some(_) if own.body.is_empty() => None,
             Some(bytes) => Some(Content::of(bytes)),
         };
         let mut cookies = Pairs::default();
         for (name, value) in self.cookies() {
             cookies.push(name, value.as_bytes());
         }
-        let proxy = match &self.route {
+        let proxy = match &own.route {
             Route::Default | Route::By(_) => None,
             Route::Direct => Some(None),
             Route::Via(proxy) => Some(Some(proxy.url().to_string())),
         };
-        let options = self.options.as_deref().cloned().unwrap_or_default();
+        let options = own.options.as_deref().cloned().unwrap_or_default();
         if options.tls.is_some() || options.redirect_policy.is_some() {
             return refuse("TLS settings and a redirect policy cannot be written as JSON");
         }
         let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
         let fields = Fields {
             url: Some(url.to_owned()),
-            method: Some(self.method.to_string()),
+            method: Some(own.method.to_string()),
             headers,
             cookies,
             data,
-            timeout: seconds(self.timeout),
+            timeout: seconds(own.timeout),
             first_byte_timeout: seconds(options.first_byte_timeout),
             read_timeout: seconds(options.read_timeout),
             write_timeout: seconds(options.write_timeout),
@@ -135,10 +140,12 @@ impl Serialize for RequestConfig {
             https_only: options.https_only,
             unix_socket: options.unix_socket.map(|path| path.to_path_buf()),
             proxy,
-            http2: self.http2,
-            stream: self.stream.then_some(true),
-            follow_redirects: self.follow_redirects,
-            verify_ssl: self.verify_ssl,
+            http2: own.http2,
+            stream: own.stream.then_some(true),
+            discard_body: own.discard_body,
+            resend: own.resend,
+            follow_redirects: own.follow_redirects,
+            verify_ssl: own.verify_ssl,
             ..Fields::default()
         };
         fields.serialize(serializer)
@@ -170,7 +177,8 @@ impl<'de> Deserialize<'de> for RequestConfig {
             (None, Some(value)) => request = request.json(&value),
             (None, None) => {}
         }
-        request.timeout = duration("timeout", fields.timeout)?;
+        let own = request.fields_mut();
+        own.timeout = duration("timeout", fields.timeout)?;
         let options = Options {
             first_byte_timeout: duration("first_byte_timeout", fields.first_byte_timeout)?,
             read_timeout: duration("read_timeout", fields.read_timeout)?,
@@ -183,17 +191,19 @@ impl<'de> Deserialize<'de> for RequestConfig {
             ..Options::default()
         };
         if options.is_set() {
-            request.options = Some(Box::new(options));
+            own.options = Some(Box::new(options));
         }
-        request.route = match fields.proxy {
+        own.route = match fields.proxy {
             Some(Some(proxy)) => Route::Via(Proxy::new(&proxy).map_err(de::Error::custom)?),
             Some(None) => Route::Direct,
             None => Route::Default,
         };
-        request.http2 = fields.http2;
-        request.stream = fields.stream.unwrap_or(false);
-        request.follow_redirects = fields.follow_redirects;
-        request.verify_ssl = fields.verify_ssl;
+        own.http2 = fields.http2;
+        own.stream = fields.stream.unwrap_or(false);
+        own.discard_body = fields.discard_body;
+        own.resend = fields.resend;
+        own.follow_redirects = fields.follow_redirects;
+        own.verify_ssl = fields.verify_ssl;
         Ok(request)
     }
 }
@@ -229,7 +239,8 @@ mod tests {
             "params": {"a": "1", "b": ["2", 3]},
             "headers": [["x-a", "1"], ["x-a", "2"]],
             "cookies": {"c": "d"}, "json": {"k": null}, "timeout": 1.5,
-            "proxy": "http://p.example:3128", "http2": true, "stream": true,
+            "proxy": "http://p.example:3128", "http2": true, "stream": true, "discard_body": true,
+            "resend": false,
             "follow_redirects": false, "verify_ssl": false,
             "first_byte_timeout": 2, "read_timeout": 3, "write_timeout": 4, "max_body_size": 5,
             "decode": false, "expect_continue": true, "https_only": false,
@@ -244,9 +255,11 @@ mod tests {
         assert_eq!(request.header_map().get_all("x-a").iter().count(), 2);
         assert_eq!(request.body().as_bytes(), Some(&br#"{"k":null}"#[..]));
         assert_eq!(request.timeout_setting(), Some(Duration::from_millis(1500)));
-        assert_eq!((request.http2, request.stream), (Some(true), true));
+        let own = request.fields();
+        assert_eq!((own.http2, own.stream), (Some(true), true));
+        assert_eq!(own.discard_body, Some(true));
         assert_eq!(
-            (request.follow_redirects, request.verify_ssl),
+            (own.follow_redirects, own.verify_ssl),
             (Some(false), Some(false))
         );
         assert_eq!(request.proxy_setting().unwrap().port(), 3128);
@@ -257,6 +270,8 @@ mod tests {
             ("write_timeout", json!(4.0)),
             ("max_body_size", json!(5)),
             ("decode", json!(false)),
+            ("discard_body", json!(true)),
+            ("resend", json!(false)),
             ("expect_continue", json!(true)),
             ("https_only", json!(false)),
             ("unix_socket", json!("/run/s")),

@@ -1,6 +1,6 @@
 //! `NormalizedResponse` as JSON.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, Version};
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Content, pairs::Pairs};
 use crate::{
-    ConnectionInfo, DialTimings, Hop, NormalizedResponse,
+    Attempt, ConnectionInfo, DialTimings, Hop, NormalizedResponse,
     response::{Head, Waited},
 };
 
@@ -23,6 +23,9 @@ struct Fields {
     /// If it is not the size of the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body_bytes_received: Option<u64>,
+    /// The decoded size of a body that was not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_bytes_discarded: Option<u64>,
     #[serde(default, skip_serializing_if = "Pairs::is_empty")]
     trailers: Pairs,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,6 +40,8 @@ struct Fields {
     head: f64,
     elapsed: f64,
     attempts: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    earlier_attempts: Vec<Attempt>,
     backend: String,
 }
 
@@ -59,17 +64,19 @@ struct DialFields {
     tls: Option<f64>,
 }
 
-/// All but the connection, which means nothing elsewhere.
+/// All but the connection, which means nothing elsewhere. Those of earlier attempts stay: they tell
+/// whether the attempts shared one.
 impl Serialize for NormalizedResponse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Fields {
             status_code: self.head.status.as_u16(),
             http_version: format!("{:?}", self.head.version),
-            url: self.head.url.clone(),
+            url: Url::clone(&self.head.url),
             headers: Pairs::of_headers(&self.head.headers),
             content: Content::of(&self.content),
             body_bytes_received: Some(self.received)
                 .filter(|received| *received != self.content.len() as u64),
+            body_bytes_discarded: self.head.discarded,
             trailers: Pairs::of_headers(&self.trailers),
             history: self
                 .head
@@ -86,6 +93,7 @@ impl Serialize for NormalizedResponse {
             head: self.head.waited.head.as_secs_f64(),
             elapsed: self.elapsed.as_secs_f64(),
             attempts: self.head.attempts,
+            earlier_attempts: self.head.earlier_attempts.to_vec(),
             backend: self.head.backend.to_string(),
         }
         .serialize(serializer)
@@ -107,11 +115,13 @@ impl<'de> Deserialize<'de> for NormalizedResponse {
                 status: status(fields.status_code)?,
                 version: version(&fields.http_version)?,
                 headers: fields.headers.into_headers()?,
-                url: fields.url,
+                url: Arc::new(fields.url),
                 history: history.collect::<Result<_, _>>()?,
                 connection: ConnectionInfo::default(),
                 backend: fields.backend.into(),
                 attempts: fields.attempts,
+                earlier_attempts: fields.earlier_attempts.into(),
+                discarded: fields.body_bytes_discarded,
                 waited: Waited {
                     before: seconds(fields.before)?,
                     queued: seconds(fields.queued)?,
@@ -168,6 +178,6 @@ fn version<E: de::Error>(text: &str) -> Result<Version, E> {
         .ok_or_else(|| E::custom(format_args!("{text:?} is no version of HTTP")))
 }
 
-fn seconds<E: de::Error>(seconds: f64) -> Result<Duration, E> {
+pub(super) fn seconds<E: de::Error>(seconds: f64) -> Result<Duration, E> {
     Duration::try_from_secs_f64(seconds).map_err(E::custom)
 }

@@ -1,5 +1,7 @@
 //! What becomes a request: texts, URLs and the `http` crate's requests.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::{Body, RequestConfig, Target};
@@ -7,7 +9,7 @@ use super::{Body, RequestConfig, Target};
 impl From<&str> for RequestConfig {
     fn from(url: &str) -> Self {
         match Url::parse(url) {
-            Ok(url) => Self::to_target(Target::Url(url)),
+            Ok(url) => Self::to_target(Target::Url(Arc::new(url))),
             Err(error) => {
                 let mut request = Self::to_target(Target::Invalid(url.into()));
                 request.note(&format!(
@@ -40,7 +42,7 @@ impl From<&String> for RequestConfig {
 
 impl From<Url> for RequestConfig {
     fn from(url: Url) -> Self {
-        Self::to_target(Target::Url(url))
+        Self::to_target(Target::Url(Arc::new(url)))
     }
 }
 

@@ -9,10 +9,10 @@ mod options;
 mod reader;
 mod redirects;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
@@ -35,8 +35,9 @@ use crate::{BackendError, ErrorKind, Proxies, Proxy};
 /// [`check`](Self::check) tells beforehand. So one bad line among a million spoils one outcome and
 /// not the batch.
 ///
-/// A clone sends the same again; bodies are shared and not copied. There is one exception: clones
-/// of a request with a [one-shot body](Body::one_shot) share that body.
+/// A clone sends the same again, and is cheap: it is another handle on the same request, which is
+/// copied only when one of the handles is changed, and then bodies are still shared. There is one
+/// exception: clones of a request with a [one-shot body](Body::one_shot) share that body for good.
 ///
 /// `Debug` output holds no header values, no body, no query and no credentials.
 ///
@@ -54,7 +55,7 @@ use crate::{BackendError, ErrorKind, Proxies, Proxy};
 /// | `accept` | `*/*` |
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{sync::Arc, time::Duration};
 /// use pr_core::RequestConfig;
 ///
 /// let request = RequestConfig::post("https://api.example/users")
@@ -71,6 +72,13 @@ use crate::{BackendError, ErrorKind, Proxies, Proxy};
 /// ```
 #[derive(Clone)]
 pub struct RequestConfig {
+    fields: Arc<RequestFields>,
+}
+
+/// What a request consists of. Kept behind one pointer, because each request is passed on many times
+/// before it is sent.
+#[derive(Clone)]
+pub(crate) struct RequestFields {
     pub(crate) target: Target,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
@@ -81,17 +89,22 @@ pub struct RequestConfig {
     pub(crate) route: Route,
     pub(crate) http2: Option<bool>,
     pub(crate) stream: bool,
+    pub(crate) discard_body: Option<bool>,
+    pub(crate) resend: Option<bool>,
     pub(crate) follow_redirects: Option<bool>,
     pub(crate) verify_ssl: Option<bool>,
-    // Boxed, because few requests have any, and each request is passed on many times.
+    // Boxed, because few requests have any.
     pub(crate) options: Option<Box<Options>>,
+    /// For whatever stands above; nothing here looks at them.
+    extensions: Extensions,
     defect: Option<Box<Defect>>,
 }
 
 /// Where to.
 #[derive(Clone)]
 pub(crate) enum Target {
-    Url(Url),
+    /// Shared with what becomes of the request, its response included.
+    Url(Arc<Url>),
     /// What was given is no URL; it is kept for messages.
     Invalid(Box<str>),
 }
@@ -159,7 +172,7 @@ impl RequestConfig {
     }
 
     pub(crate) fn to_target(target: Target) -> Self {
-        Self {
+        let fields = RequestFields {
             target,
             method: Method::GET,
             headers: HeaderMap::new(),
@@ -170,17 +183,42 @@ impl RequestConfig {
             route: Route::Default,
             http2: None,
             stream: false,
+            discard_body: None,
+            resend: None,
             follow_redirects: None,
             verify_ssl: None,
             options: None,
+            extensions: Extensions::new(),
             defect: None,
+        };
+        Self {
+            fields: Arc::new(fields),
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn fields(&self) -> &RequestFields {
+        &self.fields
+    }
+
+    /// The fields to be changed: those that other handles share are copied first.
+    pub(crate) fn fields_mut(&mut self) -> &mut RequestFields {
+        Arc::make_mut(&mut self.fields)
+    }
+
+    /// Gives the fields to `take`, to be taken out for sending. If other handles share them, it is
+    /// given a copy of what sending needs.
+    pub(crate) fn send_by<T>(mut self, take: impl FnOnce(&mut RequestFields) -> T) -> T {
+        match Arc::get_mut(&mut self.fields) {
+            Some(fields) => take(fields),
+            None => take(&mut self.fields.to_send()),
         }
     }
 
     /// Sets the method: a [`Method`] or its name. CONNECT and TRACE are refused when sending.
     pub fn method(mut self, method: impl TryInto<Method>) -> Self {
         match method.try_into() {
-            Ok(method) => self.method = method,
+            Ok(method) => self.fields_mut().method = method,
             Err(_) => self.note("the method is not a token (RFC 9110, section 9.1)"),
         }
         self
@@ -199,8 +237,10 @@ impl RequestConfig {
     ) -> Self {
         let mut params = params.into_iter().peekable();
         // Touching the pairs of a URL without any would leave a lone question mark.
-        if let (Target::Url(url), Some(_)) = (&mut self.target, params.peek()) {
-            url.query_pairs_mut().extend_pairs(params);
+        if params.peek().is_some()
+            && let Target::Url(url) = &mut self.fields_mut().target
+        {
+            Arc::make_mut(url).query_pairs_mut().extend_pairs(params);
         }
         self
     }
@@ -216,7 +256,7 @@ impl RequestConfig {
     ) -> Self {
         match (name.try_into(), value.try_into()) {
             (Ok(name), Ok(value)) => {
-                if self.headers.try_append(name, value).is_err() {
+                if self.fields_mut().headers.try_append(name, value).is_err() {
                     self.note("there are too many header fields");
                 }
             }
@@ -243,14 +283,16 @@ impl RequestConfig {
 
     /// Sends a cookie with this request, to this request's origin only.
     pub fn cookie(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.cookies.push((name.into(), value.into()));
+        self.fields_mut().cookies.push((name.into(), value.into()));
         self
     }
 
     /// Sends an `authorization` header of the Basic scheme (RFC 7617), not shown anywhere.
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
         let value = basic_credentials(user.as_bytes(), password.as_bytes());
-        self.headers.insert(header::AUTHORIZATION, value);
+        self.fields_mut()
+            .headers
+            .insert(header::AUTHORIZATION, value);
         self
     }
 
@@ -259,7 +301,9 @@ impl RequestConfig {
         match HeaderValue::try_from(format!("Bearer {token}")) {
             Ok(mut value) => {
                 value.set_sensitive(true);
-                self.headers.insert(header::AUTHORIZATION, value);
+                self.fields_mut()
+                    .headers
+                    .insert(header::AUTHORIZATION, value);
             }
             Err(_) => self.note("the token has characters that a header cannot hold"),
         }
@@ -268,8 +312,8 @@ impl RequestConfig {
 
     /// Sets the body, in place of any before it. No `content-type` is implied.
     pub fn data(mut self, body: impl Into<Body>) -> Self {
-        self.body = body.into();
-        self.content_type = None;
+        self.fields_mut().body = body.into();
+        self.fields_mut().content_type = None;
         self
     }
 
@@ -282,8 +326,8 @@ impl RequestConfig {
         let encoded = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
-        self.body = encoded.into();
-        self.content_type = Some(HeaderValue::from_static(
+        self.fields_mut().body = encoded.into();
+        self.fields_mut().content_type = Some(HeaderValue::from_static(
             "application/x-www-form-urlencoded",
         ));
         self
@@ -294,8 +338,8 @@ impl RequestConfig {
     pub fn json<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
         match serde_json::to_vec(value) {
             Ok(json) => {
-                self.body = json.into();
-                self.content_type = Some(HeaderValue::from_static("application/json"));
+                self.fields_mut().body = json.into();
+                self.fields_mut().content_type = Some(HeaderValue::from_static("application/json"));
             }
             Err(error) => self.note(&format!("the body cannot be written as JSON: {error}")),
         }
@@ -308,12 +352,68 @@ impl RequestConfig {
     pub fn multipart(mut self, form: Multipart) -> Self {
         match form.into_body() {
             Ok((body, content_type)) => {
-                self.body = body;
-                self.content_type = Some(content_type);
+                self.fields_mut().body = body;
+                self.fields_mut().content_type = Some(content_type);
             }
             Err(mistake) => self.note(mistake),
         }
         self
+    }
+
+    /// Attaches a value of any type for whatever stands above the backend: a layer's setting for this
+    /// one request, say. A value of the same type that is there already is replaced.
+    ///
+    /// It is not sent, not written as JSON and not shown by `Debug`. Clones of the request have
+    /// clones of it.
+    ///
+    /// ```
+    /// use pr_core::RequestConfig;
+    ///
+    /// #[derive(Clone, Debug, PartialEq)]
+    /// struct Priority(u8);
+    ///
+    /// let request = RequestConfig::get("https://example.org/").extension(Priority(3));
+    /// assert_eq!(request.extension_ref(), Some(&Priority(3)));
+    /// assert_eq!(request.extension_ref::<u8>(), None);
+    /// ```
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.fields_mut().extensions.insert(value);
+        self
+    }
+
+    fn note(&mut self, mistake: &str) {
+        self.fields_mut().note(mistake);
+    }
+
+    /// Says what is wrong with the request, if anything, without sending it.
+    ///
+    /// Every error is of kind [`Input`](ErrorKind::Input), and is the one that sending the request
+    /// on any backend gives.
+    pub fn check(&self) -> Result<(), BackendError> {
+        crate::semantics::check(self)
+    }
+}
+
+impl RequestFields {
+    /// A copy of all that sending needs.
+    fn to_send(&self) -> Self {
+        Self {
+            target: self.target.clone(),
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            cookies: self.cookies.clone(),
+            body: self.body.clone(),
+            content_type: self.content_type.clone(),
+            route: self.route.clone(),
+            options: self.options.clone(),
+            extensions: Extensions::new(),
+            defect: self.defect.clone(),
+            ..*self
+        }
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut Options {
+        self.options.get_or_insert_default()
     }
 
     pub(crate) fn defect(&self) -> Option<&Defect> {
@@ -325,14 +425,6 @@ impl RequestConfig {
         if self.defect.is_none() {
             self.defect = Some(Box::new(Defect(mistake.to_owned())));
         }
-    }
-
-    /// Says what is wrong with the request, if anything, without sending it.
-    ///
-    /// Every error is of kind [`Input`](ErrorKind::Input), and is the one that sending the request
-    /// on any backend gives.
-    pub fn check(&self) -> Result<(), BackendError> {
-        crate::semantics::check(self)
     }
 
     pub(crate) fn refuse(&self, why: impl Into<String>) -> BackendError {

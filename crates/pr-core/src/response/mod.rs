@@ -7,7 +7,7 @@ mod size;
 mod streaming;
 mod text;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Version};
@@ -20,7 +20,7 @@ pub(crate) use self::{
     size::{Collected, SizeLimit, SizeLimits},
 };
 pub use self::{reader::BodyReader, size::MAX_BODY_SIZE, streaming::StreamingResponse};
-use crate::{BackendError, ConnectionInfo, Delivery, DialTimings, ErrorKind};
+use crate::{Attempt, BackendError, ConnectionInfo, Delivery, DialTimings, ErrorKind};
 
 /// A whole response, the same in form whatever backend it came over.
 ///
@@ -52,12 +52,15 @@ pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
-    pub(crate) url: Url,
+    pub(crate) url: Arc<Url>,
     pub(crate) history: Vec<Hop>,
     pub(crate) connection: ConnectionInfo,
     pub(crate) backend: Cow<'static, str>,
     pub(crate) attempts: u32,
     pub(crate) waited: Waited,
+    pub(crate) earlier_attempts: Box<[Attempt]>,
+    /// How many decoded bytes a body had that is not to be kept; `None` for one that is.
+    pub(crate) discarded: Option<u64>,
 }
 
 /// How long the head was waited for, and for what before.
@@ -154,14 +157,35 @@ macro_rules! head_accessors {
             &self.head.backend
         }
 
-        /// 1, and one more for each exchange that had to be sent again because its connection
-        /// failed it; redirects do not count.
+        /// 1, and one more for each exchange that was sent again at once because its connection
+        /// failed it. Redirects do not count, nor do the attempts of a retry policy: those before
+        /// this one are the [`earlier_attempts`](Self::earlier_attempts).
         pub fn attempts(&self) -> u32 {
             self.head.attempts
         }
 
+        /// The attempts that a retry policy made before the one that gave this response, in order;
+        /// empty if there was none.
+        pub fn earlier_attempts(&self) -> &[Attempt] {
+            &self.head.earlier_attempts
+        }
+
+        /// Keeps the attempts that came before the one that gave this response, in order, in place
+        /// of any that it has.
+        pub fn with_earlier_attempts(mut self, attempts: Vec<Attempt>) -> Self {
+            self.head.earlier_attempts = attempts.into();
+            self
+        }
+
+        /// Whether the body is not kept, because the request says so by
+        /// [`discard_body`](crate::RequestConfig::discard_body).
+        pub fn is_body_discarded(&self) -> bool {
+            self.head.discarded.is_some()
+        }
+
         /// This response, or an error of kind [`Status`](crate::ErrorKind::Status) if it is a 4xx
-        /// or 5xx; the error keeps the [status](crate::BackendError::status_code), not the body.
+        /// or 5xx; the error keeps the [status](crate::BackendError::status_code) and the
+        /// [earlier attempts](crate::BackendError::earlier_attempts), not the body.
         pub fn error_for_status(self) -> Result<Self, BackendError> {
             self.head.error_for_status()?;
             Ok(self)
@@ -177,6 +201,8 @@ impl NormalizedResponse {
     /// `gzip`, `deflate`, `br` and `zstd`.
     ///
     /// With any other coding, or in a partial response (status 206), the body is as it was sent.
+    ///
+    /// Empty if it was [discarded](crate::RequestConfig::discard_body).
     pub fn content(&self) -> &Bytes {
         &self.content
     }
@@ -193,21 +219,29 @@ impl NormalizedResponse {
         self.received
     }
 
-    /// The size of [`content`](Self::content) in bytes.
+    /// The size of the body in bytes without its content coding: that of
+    /// [`content`](Self::content), unless the body was
+    /// [discarded](crate::RequestConfig::discard_body).
     pub fn body_bytes_decoded(&self) -> u64 {
-        self.content.len() as u64
+        self.head.discarded.unwrap_or(self.content.len() as u64)
     }
 
     /// The body as text: by its byte order mark, else by the `charset` of the `content-type`, else
-    /// as UTF-8. What cannot be decoded becomes U+FFFD. UTF-8 is not copied.
+    /// as UTF-8. What cannot be decoded becomes U+FFFD. UTF-8 is not copied. Empty if it was
+    /// [discarded](crate::RequestConfig::discard_body).
     pub fn text(&self) -> Cow<'_, str> {
         text::decode(&self.head.headers, &self.content)
     }
 
     /// The body read as JSON (RFC 8259), whatever its `content-type` says.
     ///
-    /// What does not fit is an error of kind [`Decode`](ErrorKind::Decode).
+    /// What does not fit is an error of kind [`Decode`](ErrorKind::Decode), and so is a body that was
+    /// [discarded](crate::RequestConfig::discard_body).
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, BackendError> {
+        if self.is_body_discarded() {
+            let message = "the body was not kept, because the request says discard_body";
+            return Err(self.head.error(ErrorKind::Decode, message));
+        }
         serde_json::from_slice(&self.content).map_err(|error| {
             // The parser's own words would quote the body, which may be secret.
             let what = match error.classify() {
@@ -267,6 +301,8 @@ impl Head {
             .with_backend(self.backend.clone())
             .with_url(&self.url)
             .with_delivery(Delivery::Unknown)
+            .with_earlier_attempts(self.earlier_attempts.to_vec())
+            .on_any_connection(self.connection)
     }
 
     fn error_for_status(&self) -> Result<(), BackendError> {

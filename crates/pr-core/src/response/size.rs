@@ -19,6 +19,8 @@ pub(crate) struct Collected {
     pub(crate) trailers: HeaderMap,
     /// Its size as it was received, with its content coding.
     pub(crate) received: u64,
+    /// Its size without, even if it was not kept.
+    pub(crate) decoded: u64,
 }
 
 impl SizeLimit {
@@ -54,8 +56,9 @@ pub(crate) struct SizeLimits {
 }
 
 impl SizeLimits {
-    /// For the response to a request with this method that says this.
-    pub(crate) fn new(method: &Method, max_body_size: Option<u64>) -> Self {
+    /// For the response to a request with this method that says this. What is not kept takes no
+    /// memory, and has no limit by default.
+    pub(crate) fn new(method: &Method, max_body_size: Option<u64>, discards: bool) -> Self {
         // The length that answers HEAD is that of a body which does not come.
         if method == Method::HEAD {
             return Self {
@@ -63,9 +66,13 @@ impl SizeLimits {
                 buffered: SizeLimit::NONE,
             };
         }
+        let streamed = max_body_size.map_or(SizeLimit::NONE, SizeLimit::of);
         Self {
-            streamed: max_body_size.map_or(SizeLimit::NONE, SizeLimit::of),
-            buffered: SizeLimit::of(max_body_size.unwrap_or(MAX_BODY_SIZE)),
+            streamed,
+            buffered: match max_body_size {
+                None if !discards => SizeLimit::of(MAX_BODY_SIZE),
+                _ => streamed,
+            },
         }
     }
 }

@@ -16,7 +16,7 @@ use url::Url;
 use super::{
     BodyReader, Head, Hop, NormalizedResponse, ReadLimit, SizeLimits, file, head_accessors,
 };
-use crate::{BackendError, ConnectionInfo, Frame, IncomingBody, gather::Gather};
+use crate::{Attempt, BackendError, ConnectionInfo, Frame, IncomingBody, gather::Gather};
 
 /// A response whose head is there and whose body is yours to read: a `Stream` of [`Bytes`].
 ///
@@ -113,7 +113,13 @@ impl StreamingResponse {
     /// [`max_body_size`](crate::RequestConfig::max_body_size), by default
     /// [`MAX_BODY_SIZE`](crate::MAX_BODY_SIZE); if it is, that is an error of kind
     /// [`Limit`](crate::ErrorKind::Limit).
+    ///
+    /// If the request says [`discard_body`](crate::RequestConfig::discard_body), the rest is read and
+    /// checked all the same, but not kept.
     pub async fn into_whole(mut self) -> Result<NormalizedResponse, BackendError> {
+        if self.is_body_discarded() {
+            return self.into_discarded().await;
+        }
         let left = self
             .content_length()
             .map(|length| length.saturating_sub(self.read));
@@ -128,6 +134,20 @@ impl StreamingResponse {
             elapsed: self.started.elapsed(),
             head: self.head,
             content: gather.finish(),
+            received: self.received,
+            trailers: self.trailers,
+        })
+    }
+
+    async fn into_discarded(mut self) -> Result<NormalizedResponse, BackendError> {
+        while let Some(piece) = self.next().await {
+            piece?;
+        }
+        self.head.discarded = Some(self.read);
+        Ok(NormalizedResponse {
+            elapsed: self.started.elapsed(),
+            head: self.head,
+            content: Bytes::new(),
             received: self.received,
             trailers: self.trailers,
         })

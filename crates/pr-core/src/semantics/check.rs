@@ -3,9 +3,9 @@
 use http::{HeaderName, HeaderValue, Method, header, uri::Authority};
 
 use crate::{
-    BackendError, RequestConfig,
+    BackendError,
     connection_key::Scheme,
-    request::{Defect, Options},
+    request::{Defect, Options, RequestFields},
 };
 
 /// Header fields that belong to a connection and not to a message (RFC 9110, section 7.6.1), or
@@ -32,7 +32,7 @@ const NOT_FOR_USERS: [(HeaderName, &str); 6] = [
 const MOST_FIELDS: usize = 1_000;
 
 /// Refuses every mistake that can be seen in the request as it is.
-pub(super) fn refuse_mistakes(request: &RequestConfig) -> Result<(), BackendError> {
+pub(super) fn refuse_mistakes(request: &RequestFields) -> Result<(), BackendError> {
     if let Some(Defect(mistake)) = request.defect() {
         return Err(request.refuse(mistake.clone()));
     }
@@ -47,7 +47,7 @@ pub(super) fn refuse_mistakes(request: &RequestConfig) -> Result<(), BackendErro
     check_headers(request)
 }
 
-fn check_target(request: &RequestConfig) -> Result<(), BackendError> {
+fn check_target(request: &RequestFields) -> Result<(), BackendError> {
     let Some(url) = request.url() else {
         return Err(request.refuse("the URL is not one"));
     };
@@ -64,7 +64,7 @@ fn check_target(request: &RequestConfig) -> Result<(), BackendError> {
     Ok(())
 }
 
-fn check_options(request: &RequestConfig, options: &Options) -> Result<(), BackendError> {
+fn check_options(request: &RequestFields, options: &Options) -> Result<(), BackendError> {
     let limits = [
         ("first_byte_timeout", options.first_byte_timeout),
         ("read_timeout", options.read_timeout),
@@ -91,8 +91,8 @@ fn check_options(request: &RequestConfig, options: &Options) -> Result<(), Backe
     Ok(())
 }
 
-fn check_method(request: &RequestConfig) -> Result<(), BackendError> {
-    match *request.method_ref() {
+fn check_method(request: &RequestFields) -> Result<(), BackendError> {
+    match request.method {
         Method::CONNECT => Err(request.refuse(
             "CONNECT makes tunnels, which the proxy setting does for you; it is no request",
         )),
@@ -101,8 +101,8 @@ fn check_method(request: &RequestConfig) -> Result<(), BackendError> {
     }
 }
 
-fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
-    let headers = request.header_map();
+fn check_headers(request: &RequestFields) -> Result<(), BackendError> {
+    let headers = &request.headers;
     if headers.len() > MOST_FIELDS {
         return Err(request.refuse(format!("there are more than {MOST_FIELDS} header fields")));
     }
@@ -133,7 +133,7 @@ fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
         return Err(request
             .refuse("the header expect may only say 100-continue (RFC 9110, section 10.1.1); better, leave it out and set expect_continue"));
     }
-    if headers.contains_key(header::EXPECT) && request.body().content_length() == Some(0) {
+    if headers.contains_key(header::EXPECT) && request.body.content_length() == Some(0) {
         return Err(request.refuse("there is no body for which the header expect could ask leave"));
     }
     let mut hosts = headers.get_all(header::HOST).iter();
@@ -152,7 +152,7 @@ fn check_headers(request: &RequestConfig) -> Result<(), BackendError> {
             .ok()
             .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse::<u64>().ok());
-        if stated.is_none() || stated != request.body().content_length() {
+        if stated.is_none() || stated != request.body.content_length() {
             return Err(request.refuse(
                 "the header content-length differs from the body's length, or that is not known \
                  before the body is opened; leave it out and the right one is sent",

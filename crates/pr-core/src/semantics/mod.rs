@@ -8,17 +8,19 @@ mod redirect;
 
 use std::{ops::Deref, time::Duration};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use http::HeaderMap;
 use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
 
 pub use self::redirect::MAX_REDIRECTS;
 pub(crate) use self::{cookies::Cookies, prepare::check};
 use self::{pace::Pace, prepare::Prepared, redirect::Next};
 use crate::{
-    Backend, BackendError, Delivery, ErrorKind, ExchangeResponse, Frame, Hop, IncomingBody,
-    NormalizedResponse, Progress, RequestConfig, Stage, StreamingResponse, decode,
-    request::{DEFAULT_TIMEOUT, is_endless},
+    Backend, BackendError, ConnectionInfo, Delivery, ErrorKind, ExchangeResponse, Frame, Hop,
+    IncomingBody, NormalizedResponse, Progress, Stage, StreamingResponse, decode,
+    request::{DEFAULT_TIMEOUT, RequestFields, is_endless},
     response::{Head, ReadLimit, SizeLimits, Waited},
 };
 
@@ -33,21 +35,20 @@ const MOST_RESENDS: u32 = 3;
 /// allocated for each request, and its size is what that costs. The clock starts with the first poll.
 pub(crate) fn buffered<H, B>(
     backend: H,
-    request: RequestConfig,
+    request: &mut RequestFields,
     cookies: Cookies,
-) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send
+) -> impl Future<Output = Result<NormalizedResponse, BackendError>> + Send + use<H, B>
 where
     H: Deref<Target = B> + Send,
     B: Backend + ?Sized,
 {
-    let stream = request.stream;
     let mut run = Run::new(backend, request, cookies).map_err(Some);
     async move {
         let run = match &mut run {
             Ok(run) => run.begin()?,
             Err(error) => return Err(error.take().unwrap_or_else(BackendError::backend_closed)),
         };
-        if stream || run.pace.is_some() {
+        if run.is_streamed || run.pace.is_some() {
             return Box::pin(async move { run.stream().await?.into_whole().await }).await;
         }
         let outcome = match run.deadline() {
@@ -61,9 +62,9 @@ where
 /// Sends a request and returns when the head of its response is there.
 pub(crate) fn streaming<H, B>(
     backend: H,
-    mut request: RequestConfig,
+    request: &mut RequestFields,
     cookies: Cookies,
-) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send
+) -> impl Future<Output = Result<StreamingResponse, BackendError>> + Send + use<H, B>
 where
     H: Deref<Target = B> + Send,
     B: Backend + ?Sized,
@@ -108,7 +109,11 @@ where
     B: Backend + ?Sized,
 {
     /// Validates the request. Nothing has been sent when this fails.
-    fn new(backend: H, request: RequestConfig, cookies: Cookies) -> Result<Self, BackendError> {
+    fn new(
+        backend: H,
+        request: &mut RequestFields,
+        cookies: Cookies,
+    ) -> Result<Self, BackendError> {
         let named = |error: BackendError| error.with_backend(backend.name());
         let (timeout, is_streamed) = (request.timeout, request.stream);
         let pace = Pace::of(request.options.as_deref(), timeout).map(Box::new);
@@ -172,12 +177,19 @@ where
     }
 
     async fn whole(&mut self) -> Result<NormalizedResponse, BackendError> {
-        let (head, body) = self.head().await?;
+        let (mut head, body) = self.head().await?;
         let body = match body.into_whole() {
             Ok(content) => {
                 let received = content.len() as u64;
                 let checked = self.sizes().buffered.check(received);
-                checked.map_err(|error| self.located(error))?;
+                checked.map_err(|error| self.located_on(head.connection, error))?;
+                let content = match &mut head.discarded {
+                    None => content,
+                    Some(discarded) => {
+                        *discarded = received;
+                        Bytes::new()
+                    }
+                };
                 return Ok(NormalizedResponse {
                     elapsed: head.waited.head,
                     head,
@@ -188,9 +200,16 @@ where
             }
             Err(body) => body,
         };
-        let collected = Box::pin(body.collect(self.sizes().buffered))
-            .await
-            .map_err(|error| self.located(error))?;
+        let limit = self.sizes().buffered;
+        let collected = if head.discarded.is_some() {
+            Box::pin(body.discard(limit)).await
+        } else {
+            Box::pin(body.collect(limit)).await
+        };
+        let collected = collected.map_err(|error| self.located_on(head.connection, error))?;
+        if let Some(discarded) = &mut head.discarded {
+            *discarded = collected.decoded;
+        }
         Ok(NormalizedResponse {
             head,
             content: collected.content,
@@ -204,7 +223,7 @@ where
     fn sizes(&self) -> SizeLimits {
         let options = self.request.options.as_deref();
         let most = options.and_then(|options| options.max_body_size);
-        SizeLimits::new(&self.request.method, most)
+        SizeLimits::new(&self.request.method, most, self.request.discards_body)
     }
 
     /// Exchanges until a response is no redirect to follow.
@@ -227,7 +246,7 @@ where
         response: ExchangeResponse,
         target: redirect::Target,
     ) -> Result<(), BackendError> {
-        let url = self.request.url.clone();
+        let url = Url::clone(&self.request.url);
         let hop = Hop {
             url,
             status_code: response.status,
@@ -266,9 +285,11 @@ where
             return Err(BackendError::no_runtime());
         };
         // One for each exchange: what is left of an earlier one must not move it.
-        let progress = &*self
-            .progress
-            .insert(Progress::since(started, self.pace.is_some()));
+        let progress = &*self.progress.insert(Progress::since(
+            started,
+            self.pace.is_some(),
+            self.request.observer(),
+        ));
         let mut request = self.request.to_exchange(progress, &self.cookies)?;
         request.deadline = deadline;
         request.fresh_connection = fresh;
@@ -282,6 +303,7 @@ where
         };
         match &outcome {
             Ok(response) => {
+                progress.answered_on(response.connection);
                 progress.reach(Stage::ReadingBody);
                 self.fate = Delivery::Unknown;
                 self.cookies.keep(&self.request.url, &response.headers);
@@ -303,7 +325,10 @@ where
                     && self.request.method.is_idempotent()
             }
         };
-        error.kind() == ErrorKind::Closed && is_safe && self.request.body.is_reopenable()
+        self.request.may_resend
+            && error.kind() == ErrorKind::Closed
+            && is_safe
+            && self.request.body.is_reopenable()
     }
 
     fn deliver(&mut self, mut response: ExchangeResponse) -> (Box<Head>, IncomingBody) {
@@ -321,6 +346,8 @@ where
             backend: self.backend.name().into(),
             attempts: self.attempts,
             waited,
+            earlier_attempts: Box::default(),
+            discarded: self.request.discards_body.then_some(0),
         };
         (Box::new(head), response.body)
     }
@@ -359,7 +386,17 @@ where
         self.located(progress.timed_out(&what))
     }
 
+    /// The same for an error of a response's body.
+    fn located_on(&self, connection: ConnectionInfo, error: BackendError) -> BackendError {
+        self.located(error.on_any_connection(connection))
+    }
+
+    /// The error with what is known of the request: where it went, and what became of it.
     fn located(&self, error: BackendError) -> BackendError {
+        let error = match self.progress.as_ref().and_then(Progress::connection) {
+            Some(connection) if error.connection().is_none() => error.on_connection(connection),
+            _ => error,
+        };
         let error = error
             .with_backend(self.backend.name())
             .with_url(&self.request.url);

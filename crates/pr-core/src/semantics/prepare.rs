@@ -1,6 +1,6 @@
 //! From what a user described to what is sent.
 
-use std::{path::Path, sync::Arc};
+use std::{mem, path::Path, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
@@ -13,20 +13,27 @@ use crate::{
     Backend, BackendError, Body, Capability, ConnectionKey, ErrorKind, ExchangeRequest, Progress,
     ProtocolChoice, Proxy, RequestConfig, Warning,
     decode::ACCEPT_ENCODING,
-    request::{Options, Route, Target, basic_credentials},
+    observer::Observer,
+    request::{Options, RequestFields, Route, Target, basic_credentials},
 };
 
 /// A request without a mistake in it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting that a user knows by that name, and none depends on another"
+)]
 pub(super) struct Prepared {
     pub(super) method: Method,
     /// Without user information.
-    pub(super) url: Url,
+    pub(super) url: Arc<Url>,
     /// The same as it is sent, without a fragment.
     pub(super) uri: Uri,
     /// Without what every request has: see [`to_exchange`](Self::to_exchange).
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) follow_redirects: bool,
+    pub(super) discards_body: bool,
+    pub(super) may_resend: bool,
     pub(super) options: Option<Box<Options>>,
     route: Route,
     http2: Option<bool>,
@@ -39,19 +46,20 @@ const USER_AGENT: &str = concat!("parallel-requests/", env!("CARGO_PKG_VERSION")
 /// Says what [`prepare`] would refuse.
 pub(crate) fn check(request: &RequestConfig) -> Result<(), BackendError> {
     // Clones share a one-shot body, and nothing here opens one.
-    prepare(request.clone()).map(drop)
+    request.clone().send_by(prepare).map(drop)
 }
 
-/// Refuses every mistake.
-pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendError> {
-    refuse_mistakes(&request)?;
-    if let Some(cookies) = cookie_header(&request)? {
+/// Refuses every mistake, and takes out what is to be sent.
+pub(super) fn prepare(request: &mut RequestFields) -> Result<Prepared, BackendError> {
+    refuse_mistakes(request)?;
+    if let Some(cookies) = cookie_header(request)? {
         request.headers.insert(header::COOKIE, cookies);
     }
-    let Target::Url(mut url) = request.target else {
+    let nowhere = Target::Invalid(Box::default());
+    let Target::Url(mut url) = mem::replace(&mut request.target, nowhere) else {
         return Err(BackendError::new(ErrorKind::Input, "the URL is not one"));
     };
-    let mut headers = request.headers;
+    let mut headers = mem::take(&mut request.headers);
     take_credentials(&mut url, &mut headers)?;
     let uri = sendable(&url).map_err(|error| {
         BackendError::new(ErrorKind::Input, "the URL cannot be sent over HTTP")
@@ -60,7 +68,7 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
     })?;
     // The backend says the length, which has been found equal to this one.
     headers.remove(header::CONTENT_LENGTH);
-    if let Some(content_type) = request.content_type {
+    if let Some(content_type) = request.content_type.take() {
         headers.entry(header::CONTENT_TYPE).or_insert(content_type);
     }
     for name in [header::AUTHORIZATION, header::COOKIE] {
@@ -75,14 +83,16 @@ pub(super) fn prepare(mut request: RequestConfig) -> Result<Prepared, BackendErr
         }
     }
     Ok(Prepared {
-        method: request.method,
+        method: mem::take(&mut request.method),
         url,
         uri,
         headers,
-        body: request.body,
+        body: mem::take(&mut request.body),
         follow_redirects: request.follow_redirects.unwrap_or(true),
-        options: request.options,
-        route: request.route,
+        discards_body: request.discard_body.unwrap_or(false),
+        may_resend: request.resend.unwrap_or(true),
+        options: request.options.take(),
+        route: mem::replace(&mut request.route, Route::Default),
         http2: request.http2,
         verify_ssl: request.verify_ssl.unwrap_or(true),
     })
@@ -149,6 +159,10 @@ impl Prepared {
             Route::Default | Route::Direct => None,
         }
         .filter(|_| self.unix_socket().is_none())
+    }
+
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.options.as_ref()?.observer.as_ref()
     }
 
     fn unix_socket(&self) -> Option<&Arc<Path>> {
@@ -235,12 +249,12 @@ impl Prepared {
 }
 
 /// The request's cookies as one header field, after those that a header holds already.
-fn cookie_header(request: &RequestConfig) -> Result<Option<HeaderValue>, BackendError> {
+fn cookie_header(request: &RequestFields) -> Result<Option<HeaderValue>, BackendError> {
     if request.cookies.is_empty() {
         return Ok(None);
     }
     let mut pairs: Vec<String> = Vec::new();
-    for value in request.header_map().get_all(header::COOKIE) {
+    for value in request.headers.get_all(header::COOKIE) {
         let text = value
             .to_str()
             .map_err(|_| request.refuse("the header cookie is not ASCII"))?;
@@ -265,7 +279,7 @@ fn cookie_header(request: &RequestConfig) -> Result<Option<HeaderValue>, Backend
 }
 
 /// Turns the URL's user information into an `authorization` header, unless there is one.
-fn take_credentials(url: &mut Url, headers: &mut HeaderMap) -> Result<(), BackendError> {
+fn take_credentials(url: &mut Arc<Url>, headers: &mut HeaderMap) -> Result<(), BackendError> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(());
     }
@@ -276,6 +290,7 @@ fn take_credentials(url: &mut Url, headers: &mut HeaderMap) -> Result<(), Backen
         );
         headers.insert(header::AUTHORIZATION, value);
     }
+    let url = Arc::make_mut(url);
     // Both can only fail for URLs without a host, which have been refused.
     let removed = url.set_username("").and_then(|()| url.set_password(None));
     removed.map_err(|()| {

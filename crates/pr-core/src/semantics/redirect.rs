@@ -1,5 +1,7 @@
 //! Redirects: which are followed where, and what does not travel along (RFC 9110, section 15.4).
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use url::Url;
 
@@ -136,7 +138,7 @@ pub(super) fn apply(request: &mut Prepared, status: StatusCode, target: Target) 
     if request.url.scheme() == "https" && target.scheme() == "http" {
         request.headers.remove(header::REFERER);
     }
-    request.url = target;
+    request.url = Arc::new(target);
     request.uri = uri;
 }
 

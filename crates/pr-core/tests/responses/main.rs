@@ -6,6 +6,8 @@ mod codings;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod discarded;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod hollow;

@@ -1,7 +1,13 @@
 //! What every backend's user gets above one exchange, seen through a backend without a network.
 
 #[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod deadlines;
+#[cfg(test)]
+mod handles;
+#[cfg(test)]
+mod observers;
 #[cfg(test)]
 mod options;
 #[cfg(test)]

@@ -85,6 +85,13 @@ macro_rules! conformance_suite {
             idle_connections_are_kept_up_to_a_limit
             a_reset_lets_go_of_every_connection
             a_reset_disturbs_nothing_in_flight
+            connections_are_no_more_than_allowed
+            idle_connections_make_room_for_others
+            a_connection_goes_to_whoever_waits_for_its_origin
+            nobody_is_passed_over_for_ever
+            connections_to_one_origin_have_a_limit_of_their_own
+            waiting_for_a_place_is_waiting_in_the_queue
+            whoever_waits_for_a_place_may_leave
             closing_ends_what_is_in_flight
             closing_does_not_deny_what_a_kept_connection_carried
             closing_closes_every_connection
@@ -109,6 +116,8 @@ macro_rules! conformance_suite {
             a_whole_body_needs_no_tls_farewell
             input_errors_send_nothing
             what_could_split_a_message_is_refused
+            an_observer_sees_stages_dial_and_connection
+            an_error_names_the_connection_that_it_was_on
             errors_name_backend_and_url_and_no_secret
             errors_of_a_body_tell_no_secret
             errors_of_lost_connections_tell_no_secret

@@ -8,9 +8,9 @@ use pr_core::Capability::{
 
 use super::case::Case;
 use super::{
-    cancellation, certificates, closing, codings, connections, contract, early_answers, errors,
-    framing, heads, http2, names, proxies, redirects, requests, responses, secrets, sessions,
-    settings, socks, streaming, tampering, timeouts,
+    cancellation, certificates, closing, codings, connection_limits, connections, contract,
+    early_answers, errors, framing, heads, http2, names, observing, proxies, redirects, requests,
+    responses, secrets, sessions, settings, socks, streaming, tampering, timeouts,
 };
 
 macro_rules! cases {
@@ -92,6 +92,14 @@ cases! {
     connections::a_reset_lets_go_of_every_connection needs [ConnectionReuse, Network];
     connections::a_reset_disturbs_nothing_in_flight needs [ConnectionReuse, StreamingDownload, Network];
 
+    connection_limits::connections_are_no_more_than_allowed needs [Http1, ConnectionReuse, Network];
+    connection_limits::idle_connections_make_room_for_others needs [Http1, ConnectionReuse, Network];
+    connection_limits::a_connection_goes_to_whoever_waits_for_its_origin needs [Http1, ConnectionReuse, Network];
+    connection_limits::nobody_is_passed_over_for_ever needs [Http1, ConnectionReuse, Network];
+    connection_limits::connections_to_one_origin_have_a_limit_of_their_own needs [Http1, ConnectionReuse, Network];
+    connection_limits::waiting_for_a_place_is_waiting_in_the_queue needs [Http1, ConnectionReuse, Network];
+    connection_limits::whoever_waits_for_a_place_may_leave needs [Http1, ConnectionReuse, Network];
+
     closing::closing_ends_what_is_in_flight needs [Network];
     closing::closing_does_not_deny_what_a_kept_connection_carried needs [ConnectionReuse, Network];
     closing::closing_closes_every_connection needs [Network];
@@ -120,6 +128,9 @@ cases! {
     errors::a_whole_body_needs_no_tls_farewell needs [Http1, Tls, Network];
     errors::input_errors_send_nothing needs [Network];
     errors::what_could_split_a_message_is_refused needs [Network];
+
+    observing::an_observer_sees_stages_dial_and_connection needs [ConnectionReuse, Network];
+    observing::an_error_names_the_connection_that_it_was_on needs [ConnectionReuse, Network];
 
     secrets::errors_name_backend_and_url_and_no_secret needs [Http1, Network];
     secrets::errors_of_a_body_tell_no_secret needs [StreamingDownload, Network];

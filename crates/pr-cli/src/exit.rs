@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Failure = 1,
     /// The command line asks for something that cannot be.
     Usage = 2,
+    /// The deadline passed, with the code that `timeout` has for it.
+    DeadlinePassed = 124,
     /// Ctrl-C: 128 and the number of SIGINT, as shells have it.
     Interrupted = 130,
     /// Whoever read the output has gone: 128 and the number of SIGPIPE, as shells have it for

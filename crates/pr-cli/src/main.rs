@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     log_if_asked();
     let outcome = match cli.command {
-        Command::Fetch(args) => fetch::run(*args),
+        Command::Fetch(args) => fetch::run(&args),
         Command::Backends(args) => backends::run(&args),
         Command::Demo(args) => demo::run(&args),
     };

@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_LENGTH};
 use parallel_requests::{Certificate, ParallelRequests, RequestConfig, Roots, pr_core::Capability};
 
+use super::policies;
 use crate::{
     args::FetchArgs,
     exit::{CommandError, explain},
@@ -16,9 +17,9 @@ pub(super) fn build(args: &FetchArgs) -> Result<ParallelRequests, CommandError> 
     check(args.method.as_ref(), &headers)?;
     let mut builder = ParallelRequests::builder()
         .backend(args.backend.as_str())
-        .concurrency(args.concurrency)
         .http2_prior_knowledge(args.http2_prior_knowledge)
         .headers(headers);
+    builder = policies::apply(&args.policies, builder)?;
     if let Some(limit) = args.timeout {
         builder = builder.timeout(limit);
     }

@@ -11,11 +11,15 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::line::{Entry, Template};
+use super::{
+    journal::Done,
+    line::{Entry, Template},
+};
 use crate::exit::CommandError;
 
-/// Requests in the order of the input, or why reading ended before the input did.
-pub(super) type Entries = mpsc::Receiver<Result<Entry, String>>;
+/// Requests in the order of the input, each with its place there, from 0; or why reading ended
+/// before the input did.
+pub(super) type Entries = mpsc::Receiver<Result<(u64, Entry), String>>;
 
 /// A file or standard input.
 pub(super) type Input = Box<dyn BufRead + Send>;
@@ -39,25 +43,29 @@ pub(super) fn open(name: Option<&Path>) -> Result<Option<Input>, CommandError> {
     Ok(Some(Box::new(BufReader::new(file))))
 }
 
-/// Starts reading. The thread ends with the input, or when nobody wants more; one that waits for
+/// Starts reading, and passes over what is done, each `repeat` times. The thread ends with the input, or when nobody wants more; one that waits for
 /// input then is left behind, and ends with the process.
 pub(super) fn read(
     urls: Vec<String>,
     input: Option<Input>,
     template: Template,
+    repeat: u64,
+    done: Arc<Done>,
 ) -> Result<Entries, CommandError> {
     let (sender, entries) = mpsc::channel(AHEAD);
     thread::Builder::new()
         .name("input".to_owned())
         .spawn(move || {
-            let urls = urls.iter().map(|url| Ok(template.url(url, None)));
+            let urls = urls.into_iter().map(|url| Ok((None, Text::Request(url))));
             let lines = input.map(Lines::new).into_iter().flatten();
-            let lines = lines.map(|line| match line {
-                Ok((line, text)) => Ok(entry(&template, line, text)),
-                Err(error) => Err(error),
-            });
-            for entry in urls.chain(lines) {
-                if sender.blocking_send(entry).is_err() {
+            let lines = lines.map(|line| line.map(|(line, text)| (Some(line), text)));
+            for (number, next) in (0..).zip(urls.chain(lines)) {
+                // What is done need not even be understood.
+                if next.is_ok() && is_done(&done, number, repeat) {
+                    continue;
+                }
+                let next = next.map(|(line, text)| (number, entry(&template, line, text)));
+                if sender.blocking_send(next).is_err() {
                     return;
                 }
             }
@@ -66,10 +74,17 @@ pub(super) fn read(
     Ok(entries)
 }
 
-fn entry(template: &Template, line: u64, text: Text) -> Entry {
-    match text {
-        Text::Request(text) => template.line(&text, line),
-        Text::Refused(why) => Entry::refused(Arc::from(""), line, why),
+/// Whether all requests of the entry with this number are done.
+fn is_done(done: &Done, number: u64, repeat: u64) -> bool {
+    let first = number.saturating_mul(repeat);
+    (first..first.saturating_add(repeat)).all(|index| done.contains(index))
+}
+
+fn entry(template: &Template, line: Option<u64>, text: Text) -> Entry {
+    match (line, text) {
+        (None, Text::Request(url)) => template.url(&url, None),
+        (Some(line), Text::Request(text)) => template.line(&text, line),
+        (line, Text::Refused(why)) => Entry::refused(Arc::from(""), line, why),
     }
 }
 

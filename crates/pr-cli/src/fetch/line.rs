@@ -24,6 +24,8 @@ pub(super) struct Entry {
 pub(super) struct Template {
     method: Option<Method>,
     data: Option<Body>,
+    /// Whether bodies of responses are kept.
+    keep_bodies: bool,
 }
 
 impl Template {
@@ -36,7 +38,13 @@ impl Template {
         Ok(Self {
             method: args.method.clone(),
             data,
+            keep_bodies: args.body,
         })
+    }
+
+    /// What `--data` says.
+    pub(super) fn data(&self) -> Option<&[u8]> {
+        self.data.as_ref().and_then(Body::as_bytes)
     }
 
     /// The request for a URL; what is no URL fails when it is sent.
@@ -60,14 +68,14 @@ impl Template {
                 line: Some(line),
                 request: Ok(request),
             },
-            Err(mistake) => Entry::refused(url_of(text), line, &mistake),
+            Err(mistake) => Entry::refused(url_of(text), Some(line), &mistake),
         }
     }
 
     fn json(&self, text: &str) -> Result<RequestConfig, String> {
         let request = serde_json::from_str(text).map_err(|error| describe(&error))?;
         if self.method.is_none() && self.data.is_none() {
-            return Ok(request);
+            return Ok(self.complete(request, true, true));
         }
         #[expect(
             clippy::zero_sized_map_values,
@@ -85,6 +93,9 @@ impl Template {
         has_method: bool,
         has_body: bool,
     ) -> RequestConfig {
+        if !self.keep_bodies {
+            request = request.discard_body(true);
+        }
         let data = self.data.as_ref().filter(|_| !has_body);
         if !has_method {
             if let Some(method) = &self.method {
@@ -102,10 +113,10 @@ impl Template {
 
 impl Entry {
     /// A line that stands for no request.
-    pub(super) fn refused(url: Arc<str>, line: u64, mistake: &str) -> Self {
+    pub(super) fn refused(url: Arc<str>, line: Option<u64>, mistake: &str) -> Self {
         Self {
             url,
-            line: Some(line),
+            line,
             request: Err(mistake.into()),
         }
     }
@@ -182,6 +193,7 @@ mod tests {
         Template {
             method,
             data: data.map(Body::from),
+            keep_bodies: false,
         }
     }
 

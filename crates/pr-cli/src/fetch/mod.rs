@@ -1,44 +1,48 @@
 //! `preq fetch`: requests from the command line, a file or standard input; an outcome a line.
 //!
 //! ```text
-//! input (a thread) --entries--> dispatch (a task for each request) --records--> output (main thread)
+//! input (a thread) --entries--> requests --> batch (the client) --records--> output (main thread)
 //! ```
 //!
 //! Memory depends on what is in flight: entries are read as there is room, and a request keeps its
-//! place until its outcome has been written.
+//! place until its outcome has been taken, or where outcomes have an order, been written.
 
 mod client;
 mod connections;
-mod dispatch;
 mod input;
+mod journal;
 mod line;
 mod order;
 mod output;
+mod policies;
 mod progress;
 mod record;
+mod requests;
+mod stop;
 mod summary;
 mod tally;
+mod window;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use parallel_requests::ParallelRequests;
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use futures::{Stream, StreamExt};
+use parallel_requests::{Delivery, Outcome, ParallelRequests};
+use tokio::time::timeout;
 
 use self::{
-    dispatch::{Delivered, Plan},
-    input::Entries,
+    journal::{Done, Identity, Journal},
     output::Output,
-    progress::Progress,
-    summary::Summary,
+    progress::Bar,
+    record::{Record, Style},
+    requests::{Asked, Requests},
+    stop::{Stop, Why},
+    summary::{Journaled, Summary},
+    tally::Tally,
+    window::Window,
 };
 use crate::{
     args::FetchArgs,
@@ -52,37 +56,42 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How many records are written in one go at most.
 const BATCH: usize = 256;
 
+/// How many records, each of a few hundred bytes, may wait for their turn.
+const EARLY: usize = 16_384;
+
 /// Sends everything, prints every outcome, and the summary.
-pub(crate) fn run(args: FetchArgs) -> Result<Exit, CommandError> {
-    let client = client::build(&args)?;
-    let template = line::Template::new(&args)?;
+pub(crate) fn run(args: &FetchArgs) -> Result<Exit, CommandError> {
+    let client = client::build(args)?;
+    let template = line::Template::new(args)?;
     let input = input::open(args.input.as_deref())?;
+    let identity = Identity::new(args, template.data())
+        .map_err(|error| CommandError::Usage(format!("--input: {error}")))?;
+    // The last that can be wrong, so that no journal is begun for a run that is not.
+    let (journal, done) = journal::open(&args.journal, &identity, args.fail)?;
+    let done = Arc::new(done);
     // A file has a length that nobody knows before its end.
     let total = match input {
         Some(_) => None,
         None => args.repeat.checked_mul(args.urls.len() as u64),
     };
-    let options = Options {
-        plan: Plan {
-            concurrency: args.concurrency,
-            repeat: args.repeat,
-            ordered: args.ordered,
-            body: args.body,
-        },
-        fail: args.fail,
-        quiet: args.quiet,
-        total,
-    };
-    let entries = input::read(args.urls, input, template)?;
-    block_on(fetch(client, entries, options))?
+    let total = total.map(|total| total.saturating_sub(done.count()));
+
+    let urls = args.urls.clone();
+    let entries = input::read(urls, input, template, args.repeat, Arc::clone(&done))?;
+    let window = args.ordered.then(|| Window::new(window(args)));
+    let requests = Requests::new(entries, args.repeat, Arc::clone(&done), window, total);
+    block_on(fetch(client, requests, args, journal, &done))?
 }
 
-/// What the command line says, once the client and the input are made of it.
-struct Options {
-    plan: Plan,
-    fail: bool,
-    quiet: bool,
-    total: Option<u64>,
+/// How many requests may have begun without their record having been written.
+fn window(args: &FetchArgs) -> usize {
+    let concurrency = args.policies.concurrency;
+    let waiting = if args.body {
+        concurrency
+    } else {
+        EARLY.max(concurrency)
+    };
+    concurrency + waiting
 }
 
 /// Why there are no more outcomes.
@@ -90,126 +99,135 @@ struct Options {
 enum End {
     /// There are no more requests.
     Done,
-    /// Ctrl-C.
-    Interrupted,
+    /// Somebody, or a setting, wanted no more.
+    Stopped(Why),
     /// Standard output is closed or broken.
-    Output(std::io::Error),
+    Output(io::Error),
+    /// The journal cannot be written.
+    Journal(io::Error),
 }
 
 async fn fetch(
     client: ParallelRequests,
-    entries: Entries,
-    options: Options,
+    mut requests: Requests,
+    args: &FetchArgs,
+    journal: Option<Journal>,
+    done: &Done,
 ) -> Result<Exit, CommandError> {
-    let stop = stop_on_ctrl_c();
-    let progress = Progress::new(options.total, options.quiet);
-    let mut output = Output::new(&client, &options.plan, options.fail, progress);
-    let begun = Arc::new(AtomicU64::new(0));
+    let stop = Stop::watch(args.deadline);
+    requests.stop_at(stop.cancellation().clone());
+    let broken = requests.broken();
+    let style = Style {
+        backend: client.backend().name(),
+        verbose_attempts: args.verbose_attempts,
+    };
+    let batch = client
+        .batch_from_stream(requests)
+        .cancellation(stop.cancellation().clone());
+    let bar = Bar::new(batch.progress(), args);
+    let tally = Tally::new(args.fail);
+    let mut output = Output::new(style, args.ordered, journal, tally, bar);
     let started = Instant::now();
 
-    let (sender, mut records) = mpsc::unbounded_channel();
-    let work = dispatch::dispatch(
-        client.clone(),
-        entries,
-        options.plan,
-        Arc::clone(&begun),
-        sender,
-    );
-    let work = tokio::spawn(work);
-    let end = write_all(&mut records, &mut output, &stop).await;
-
-    // Without this, those who wait for a place would go on; after it, all that is in flight ends.
-    if !matches!(end, End::Done) {
-        work.abort();
-    }
-    let input = match work.await {
-        Ok(input) => input,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Ok(()),
-    };
-    let end = match end {
-        // What was complete by then counts, in the order of its completion.
-        End::Interrupted => match write_rest(&mut records, &mut output).await {
-            Ok(()) => End::Interrupted,
-            Err(error) => End::Output(error),
-        },
-        end => end,
-    };
+    let end = write_all(batch.stream(), &mut output, &stop, args).await;
     let wall = started.elapsed();
     // Peers that do not answer must not hold up the end.
     let _ = timeout(FAREWELL, client.close()).await;
 
-    let tally = output.finish();
-    if !options.quiet {
-        let cancelled = begun.load(Ordering::Relaxed).saturating_sub(tally.total());
+    let (tally, journal) = output.finish();
+    if !args.quiet {
         say(&Summary {
             tally: &tally,
             wall,
             end: &end,
-            cancelled,
+            journal: journal.as_ref().map(|journal| Journaled {
+                path: journal.path(),
+                before: done.count(),
+                failed_before: done.failures(),
+            }),
             selection: client.selection(),
             warnings: &client.warnings(),
         }
         .to_string());
     }
-    match (end, input) {
-        (End::Interrupted, _) => Ok(Exit::Interrupted),
-        (End::Output(error), _) => Err(CommandError::Output(error)),
-        (End::Done, Err(error)) => Err(CommandError::Failed(error)),
-        (End::Done, Ok(())) if tally.failed() > 0 => Ok(Exit::Failure),
-        (End::Done, Ok(())) => Ok(Exit::Success),
+    let failed = tally.failed() + done.failures();
+    exit(end, broken.get(), failed, journal.as_ref())
+}
+
+/// What the exit code says of this end.
+fn exit(
+    end: End,
+    broken: Option<&String>,
+    failed: u64,
+    journal: Option<&Journal>,
+) -> Result<Exit, CommandError> {
+    match end {
+        End::Stopped(Why::Interrupted) => Ok(Exit::Interrupted),
+        End::Stopped(Why::Deadline(_)) => Ok(Exit::DeadlinePassed),
+        End::Stopped(Why::Failures(_)) => Ok(Exit::Failure),
+        End::Output(error) => Err(CommandError::Output(error)),
+        End::Journal(error) => Err(CommandError::Failed(format!(
+            "cannot write the journal{}: {error}\n\
+             What came last was not printed either. With --resume it is sent again.",
+            journal.map_or(String::new(), |journal| format!(
+                " {}",
+                journal.path().display()
+            )),
+        ))),
+        End::Done => match broken {
+            Some(why) => Err(CommandError::Failed(why.clone())),
+            None if failed > 0 => Ok(Exit::Failure),
+            None => Ok(Exit::Success),
+        },
     }
 }
 
-/// Writes each record as it comes, until there are no more or it is told to stop.
+/// Writes each record as it comes, until there are no more: all that was asked for is done, or the
+/// batch was stopped, and what was complete by then has been written.
 async fn write_all(
-    records: &mut mpsc::UnboundedReceiver<Delivered>,
+    outcomes: impl Stream<Item = Outcome<Asked>> + Unpin,
     output: &mut Output,
-    stop: &Notify,
+    stop: &Stop,
+    args: &FetchArgs,
 ) -> End {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        let received = tokio::select! {
-            biased;
-            () = stop.notified() => return End::Interrupted,
-            received = records.recv_many(&mut batch, BATCH) => received,
-        };
-        let written = match received {
-            0 => output.release(),
-            _ => output.write(batch.drain(..)),
-        };
-        match written {
-            Err(error) => return End::Output(error),
-            Ok(()) if received == 0 => return End::Done,
-            Ok(()) => {}
+    let most = match (args.fail_fast, args.max_failures) {
+        (true, _) => Some(0),
+        (false, most) => most,
+    };
+    // With a journal not many, because a crash takes what has not been written.
+    let batch = match args.journal.journal {
+        Some(_) => BATCH.min(args.policies.concurrency),
+        None => BATCH,
+    };
+    let mut batches = outcomes.ready_chunks(batch);
+    while let Some(batch) = batches.next().await {
+        let written = batch
+            .into_iter()
+            .try_for_each(|outcome| write_one(outcome, output, args.body))
+            // Whoever waits for these lines gets them now, not when more have come.
+            .and_then(|()| output.flush());
+        if let Err(end) = written {
+            return end;
         }
+        output.show_failures();
+        let failed = output.tally.failed();
+        if most.is_some_and(|most| failed > most) {
+            stop.now(Why::Failures(failed));
+        }
+    }
+    match (output.release(), stop.why()) {
+        (Err(end), _) => end,
+        (Ok(()), Some(why)) => End::Stopped(why),
+        (Ok(()), None) => End::Done,
     }
 }
 
-/// Writes what was complete when the work was cancelled.
-async fn write_rest(
-    records: &mut mpsc::UnboundedReceiver<Delivered>,
-    output: &mut Output,
-) -> std::io::Result<()> {
-    let mut batch = Vec::new();
-    while records.recv_many(&mut batch, BATCH).await > 0 {
-        output.write(batch.drain(..))?;
+fn write_one(outcome: Outcome<Asked>, output: &mut Output, body: bool) -> Result<(), End> {
+    if let Some(record) = Record::of(&outcome, body) {
+        return output.put(record, outcome.key.turn, outcome.key.seat);
     }
-    output.release()
-}
-
-/// The first Ctrl-C asks for an end, the second makes one: it must work even while the output is
-/// stuck, so it is waited for elsewhere.
-fn stop_on_ctrl_c() -> Arc<Notify> {
-    let stop = Arc::new(Notify::new());
-    let asked = Arc::clone(&stop);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            asked.notify_one();
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(Exit::Interrupted as u8));
-            }
-        }
-    });
-    stop
+    let error = outcome.error();
+    let in_flight = error.is_some_and(|error| error.delivery() != Delivery::NotSent);
+    output.tally.count_cancelled(in_flight);
+    Ok(())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 /// Holds what came early until everything before it has come.
 ///
-/// Its size is what came early, which the sender bounds: a place in the window of
-/// [`dispatch`](super::dispatch) is free again only when its record has been written.
+/// Its size is what came early, which the [window](super::window) bounds: a seat there is free again
+/// only when its record has been written.
 pub(super) struct Reorder<T> {
     next: u64,
     early: BTreeMap<u64, T>,

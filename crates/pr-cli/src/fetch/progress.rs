@@ -1,75 +1,46 @@
-//! The progress bar, for those who sit before a terminal.
+//! The progress bar, unless nobody wants it.
 
-use std::{fmt::Write, time::Duration};
+use indicatif::HumanCount;
+use parallel_requests::{BatchProgress, ProgressBar};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use super::tally::Tally;
+use crate::args::FetchArgs;
 
-/// A bar where the number of requests is known, a count where it is not, and nothing where
-/// standard error is no terminal.
-pub(super) struct Progress {
-    bar: ProgressBar,
+/// The client's bar, or none.
+pub(super) struct Bar {
+    bar: Option<ProgressBar>,
+    /// Whether 4xx and 5xx are failures, which they are not to the client.
+    fail: bool,
 }
 
-const KNOWN: &str = "{bar:30} {human_pos}/{human_len} {percent}%  {rate}, {eta} left{msg}";
-const UNKNOWN: &str = "{spinner} {human_pos} done  {rate}, {elapsed}{msg}";
-
-/// So that the clock goes on while nothing completes.
-const TICK: Duration = Duration::from_millis(200);
-
-impl Progress {
-    pub(super) fn new(total: Option<u64>, quiet: bool) -> Self {
-        let target = if quiet {
-            ProgressDrawTarget::hidden()
-        } else {
-            // It hides itself where there is no terminal.
-            ProgressDrawTarget::stderr()
-        };
-        let bar = ProgressBar::with_draw_target(total, target);
-        if bar.is_hidden() {
-            return Self { bar };
+impl Bar {
+    pub(super) fn new(progress: BatchProgress, args: &FetchArgs) -> Self {
+        Self {
+            bar: (!args.quiet).then(|| ProgressBar::new(progress)),
+            fail: args.fail,
         }
-        let template = if total.is_some() { KNOWN } else { UNKNOWN };
-        let style = ProgressStyle::with_template(template)
-            .expect("the templates are constant, and a test reads both");
-        bar.set_style(style.progress_chars("━╸─").with_key("rate", rate));
-        bar.enable_steady_tick(TICK);
-        Self { bar }
     }
 
-    pub(super) fn update(&self, done: u64, failed: u64) {
-        if self.bar.is_hidden() {
-            return;
-        }
-        self.bar.set_position(done);
-        if failed > 0 {
-            self.bar.set_message(format!("  {failed} failed"));
+    /// Tells failures that are none to the client.
+    pub(super) fn show_failures(&self, tally: &Tally) {
+        if let Some(bar) = self.bar.as_ref().filter(|_| self.fail) {
+            let refused = tally.refused();
+            if refused > 0 {
+                bar.set_remark(format!("{} with 4xx or 5xx", HumanCount(refused)));
+            }
         }
     }
 
     /// Does something that needs the terminal for itself.
     pub(super) fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.bar.suspend(work)
+        match &self.bar {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
     }
 
     /// Takes the bar away.
     pub(super) fn finish(self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// Without the digits that nobody can read while they change.
-fn rate(state: &ProgressState, out: &mut dyn Write) {
-    let _ = write!(out, "{:.0}/s", state.per_sec());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_templates_can_be_read() {
-        for template in [KNOWN, UNKNOWN] {
-            ProgressStyle::with_template(template).unwrap();
-        }
+        drop(self.bar);
     }
 }

@@ -3,8 +3,12 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use http::{StatusCode, Version};
-use parallel_requests::{BackendError, ErrorKind};
+use parallel_requests::{
+    Attempt, BackendError, ErrorKind, NormalizedResponse, Outcome, TimeoutPhase,
+};
 use serde::Serialize;
+
+use super::requests::Asked;
 
 /// What came of one request.
 pub(super) struct Record {
@@ -12,8 +16,8 @@ pub(super) struct Record {
     pub(super) index: u64,
     /// The URL that was asked for.
     pub(super) url: Arc<str>,
-    /// From its dispatch to the last byte of its response, or to its failure.
-    pub(super) elapsed: Duration,
+    /// Before the one that gave the result.
+    pub(super) earlier_attempts: Vec<Earlier>,
     pub(super) result: Result<Answer, Failure>,
 }
 
@@ -24,9 +28,33 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) bytes: u64,
+    /// From when the last attempt had its turn to the last byte.
+    pub(super) elapsed: Duration,
     /// 0 if there was none.
     pub(super) connection: u64,
     pub(super) body: Option<String>,
+}
+
+/// An attempt that was not the last.
+pub(super) struct Earlier {
+    /// The status of its response, or the kind of its error.
+    pub(super) result: Result<StatusCode, ErrorKind>,
+    elapsed: Duration,
+    /// The pause after it.
+    backoff: Option<Duration>,
+}
+
+impl Earlier {
+    fn of(attempt: &Attempt) -> Self {
+        Self {
+            result: match &attempt.result {
+                Ok(status) => Ok(*status),
+                Err(error) => Err(error.kind),
+            },
+            elapsed: attempt.elapsed,
+            backoff: attempt.backoff,
+        }
+    }
 }
 
 /// Why there is no response.
@@ -69,9 +97,53 @@ impl Failure {
     }
 }
 
+impl Answer {
+    fn of(response: &NormalizedResponse, body: bool) -> Self {
+        Self {
+            url: response.url().as_str().into(),
+            status: response.status_code(),
+            version: response.version(),
+            bytes: response.body_bytes_decoded(),
+            elapsed: response.timings().total,
+            connection: response.connection().id,
+            body: body.then(|| response.text().into_owned()),
+        }
+    }
+}
+
 impl Record {
+    /// What came of a request; with its body, if that is wanted. `None` if it was cancelled.
+    pub(super) fn of(outcome: &Outcome<Asked>, body: bool) -> Option<Self> {
+        let asked = &outcome.key;
+        let (attempts, result) = match (&outcome.result, &asked.mistake) {
+            (_, Some(mistake)) => (&[][..], Err(Failure::input(mistake, asked.line))),
+            (Ok(response), None) => (response.earlier_attempts(), Ok(Answer::of(response, body))),
+            (Err(error), None) if is_cancelled(error) => return None,
+            (Err(error), None) => (
+                error.earlier_attempts(),
+                Err(Failure::of(error, asked.line)),
+            ),
+        };
+        Some(Self {
+            index: asked.index,
+            url: asked.url.clone(),
+            earlier_attempts: attempts.iter().map(Earlier::of).collect(),
+            result,
+        })
+    }
+
     /// Appends the record to `out` as one line of JSON.
-    pub(super) fn write_to(&self, backend: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    pub(super) fn write_to(&self, style: Style, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        let attempts = self.earlier_attempts.len() + 1;
+        let attempts = (attempts > 1).then_some(attempts);
+        let earlier_attempts = if style.verbose_attempts {
+            self.earlier_attempts
+                .iter()
+                .map(EarlierFields::of)
+                .collect()
+        } else {
+            Vec::new()
+        };
         match &self.result {
             Ok(answer) => serde_json::to_writer(
                 &mut *out,
@@ -81,8 +153,10 @@ impl Record {
                     status: answer.status.as_u16(),
                     http_version: version(answer.version),
                     bytes: answer.bytes,
-                    elapsed_ms: milliseconds(self.elapsed),
-                    backend,
+                    elapsed_ms: milliseconds(answer.elapsed),
+                    backend: style.backend,
+                    attempts,
+                    earlier_attempts,
                     body: answer.body.as_deref(),
                 },
             )?,
@@ -95,12 +169,26 @@ impl Record {
                         kind: failure.kind.as_str(),
                         message: &failure.message,
                     },
+                    attempts,
+                    earlier_attempts,
                 },
             )?,
         }
         out.push(b'\n');
         Ok(())
     }
+}
+
+/// Whether a request has no outcome of its own, because the run was ended.
+fn is_cancelled(error: &BackendError) -> bool {
+    error.kind() == ErrorKind::Cancelled || error.timeout_phase() == Some(TimeoutPhase::Batch)
+}
+
+/// What is the same in all lines.
+#[derive(Clone, Copy)]
+pub(super) struct Style {
+    pub(super) backend: &'static str,
+    pub(super) verbose_attempts: bool,
 }
 
 #[derive(Serialize)]
@@ -113,6 +201,10 @@ struct AnswerLine<'a> {
     elapsed_ms: f64,
     backend: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier_attempts: Vec<EarlierFields>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
 }
 
@@ -121,6 +213,32 @@ struct FailureLine<'a> {
     index: u64,
     url: &'a str,
     error: FailureFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier_attempts: Vec<EarlierFields>,
+}
+
+#[derive(Serialize)]
+struct EarlierFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    elapsed_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backoff_ms: Option<f64>,
+}
+
+impl EarlierFields {
+    fn of(attempt: &Earlier) -> Self {
+        Self {
+            status: attempt.result.ok().map(|status| status.as_u16()),
+            error: attempt.result.err().map(ErrorKind::as_str),
+            elapsed_ms: milliseconds(attempt.elapsed),
+            backoff_ms: attempt.backoff.map(milliseconds),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -150,14 +268,26 @@ mod tests {
     use super::*;
 
     fn line(result: Result<Answer, Failure>) -> String {
+        line_after(Vec::new(), false, result)
+    }
+
+    fn line_after(
+        earlier_attempts: Vec<Earlier>,
+        verbose_attempts: bool,
+        result: Result<Answer, Failure>,
+    ) -> String {
         let record = Record {
             index: 3,
             url: "http://asked.example/".into(),
-            elapsed: Duration::from_nanos(21_304_400),
+            earlier_attempts,
             result,
         };
+        let style = Style {
+            backend: "h2",
+            verbose_attempts,
+        };
         let mut out = Vec::new();
-        record.write_to("h2", &mut out).unwrap();
+        record.write_to(style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -167,6 +297,7 @@ mod tests {
             status: StatusCode::NOT_FOUND,
             version: Version::HTTP_2,
             bytes: 5,
+            elapsed: Duration::from_nanos(21_304_400),
             connection: 1,
             body: body.map(str::to_owned),
         }
@@ -186,6 +317,31 @@ mod tests {
             "{\"index\":3,\"url\":\"http://asked.example/\",\
              \"error\":{\"kind\":\"connect\",\"message\":\"refused: ECONNREFUSED\"}}\n"
         );
+    }
+
+    #[test]
+    fn attempts_are_told_if_there_were_several() {
+        let earlier = || {
+            [Ok(StatusCode::SERVICE_UNAVAILABLE), Err(ErrorKind::Connect)].map(|result| Earlier {
+                result,
+                elapsed: Duration::from_millis(7),
+                backoff: result.is_ok().then_some(Duration::from_micros(250_500)),
+            })
+        };
+        let told = line_after(earlier().into(), false, Ok(answer(None)));
+        assert!(
+            told.ends_with(",\"backend\":\"h2\",\"attempts\":3}\n"),
+            "{told}"
+        );
+        let failure = Failure::input("x", None);
+        let told = line_after(earlier().into(), true, Err(failure));
+        let list = concat!(
+            r#","attempts":3,"earlier_attempts":["#,
+            r#"{"status":503,"elapsed_ms":7.0,"backoff_ms":250.5},"#,
+            r#"{"error":"connect","elapsed_ms":7.0}]}"#,
+            "\n"
+        );
+        assert!(told.ends_with(list), "{told}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The last words on standard error: what was done, how fast, and over what.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use indicatif::{DecimalBytes, HumanCount};
 use parallel_requests::{Selection, Warning};
 
-use super::{End, tally::Tally};
+use super::{End, stop::Why, tally::Tally};
 use crate::latency::human;
 
 /// Everything that the summary says.
@@ -13,8 +13,7 @@ pub(super) struct Summary<'a> {
     pub(super) tally: &'a Tally,
     pub(super) wall: Duration,
     pub(super) end: &'a End,
-    /// Requests that were on their way when the end came.
-    pub(super) cancelled: u64,
+    pub(super) journal: Option<Journaled<'a>>,
     pub(super) selection: &'a Selection,
     pub(super) warnings: &'a [Warning],
 }
@@ -32,24 +31,38 @@ impl fmt::Display for Summary<'_> {
             HumanCount(total - tally.failed()),
             HumanCount(tally.failed()),
         )?;
-        let why = match self.end {
+        let cancelled = HumanCount(tally.cancelled);
+        let stopped = match self.end {
             End::Done => None,
-            End::Interrupted => Some("by Ctrl-C"),
-            End::Output(_) => Some("because the output cannot be written any more"),
+            End::Stopped(why) => Some(format!("{why}; {cancelled} cancelled in flight")),
+            End::Output(_) => Some("because the output cannot be written any more".to_owned()),
+            End::Journal(_) => Some("because the journal cannot be written any more".to_owned()),
         };
-        if let Some(why) = why {
-            let cancelled = HumanCount(self.cancelled);
-            line(
-                f,
-                "stopped",
-                format_args!("{why}; {cancelled} cancelled in flight"),
-            )?;
+        if let Some(stopped) = stopped {
+            line(f, "stopped", stopped)?;
         }
         if !tally.statuses.is_empty() {
             line(f, "status", Counts(&tally.statuses))?;
         }
         if !tally.errors.is_empty() {
             line(f, "errors", Counts(&tally.errors))?;
+        }
+        if !tally.retries.is_empty() {
+            let requests = HumanCount(tally.retried);
+            let plural = if tally.retried == 1 {
+                "request"
+            } else {
+                "requests"
+            };
+            let why = Counts(&tally.retries);
+            line(
+                f,
+                "retried",
+                format_args!("{requests} {plural}, after {why}"),
+            )?;
+        }
+        if let Some(journal) = &self.journal {
+            line(f, "journal", journal)?;
         }
         if total > 0 {
             #[expect(
@@ -83,6 +96,38 @@ impl fmt::Display for Summary<'_> {
             line(f, "warning", warning)?;
         }
         Ok(())
+    }
+}
+
+/// What there is to say about the journal.
+pub(super) struct Journaled<'a> {
+    pub(super) path: &'a Path,
+    /// How many requests had an outcome before, and how many of these have failed.
+    pub(super) before: u64,
+    pub(super) failed_before: u64,
+}
+
+impl fmt::Display for Journaled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if self.before > 0 {
+            write!(f, "; {} done before", HumanCount(self.before))?;
+        }
+        if self.failed_before > 0 {
+            write!(f, ", {} of them failed", HumanCount(self.failed_before))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("by Ctrl-C"),
+            Self::Deadline(limit) => write!(f, "by the deadline of {limit:?}"),
+            Self::Failures(1) => f.write_str("after a failure"),
+            Self::Failures(failures) => write!(f, "after {} failures", HumanCount(*failures)),
+        }
     }
 }
 

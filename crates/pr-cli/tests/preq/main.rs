@@ -6,7 +6,11 @@
 )]
 
 mod input;
+mod journal;
+#[cfg(target_os = "linux")]
+mod memory;
 mod outcomes;
+mod policies;
 mod reports;
 mod requests;
 mod stopping;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pr_testkit::{Latch, Server, closed_port};
+use pr_testkit::{Server, closed_port};
 use serde_json::json;
 
-use crate::support::{PATIENCE, Running, keys, preq, run};
+use crate::support::{PATIENCE, Running, keys, preq, run, server_with_a_latch};
 
 const ANSWER: [&str; 7] = [
     "backend",
@@ -74,6 +74,8 @@ fn a_failure_has_its_kind_and_spoils_nothing_else() {
         "fetch",
         "--timeout",
         "5",
+        "--max-retries",
+        "0",
         &port
             .url("/a?token=1#b")
             .replace("http://", "http://user:canary@"),
@@ -288,21 +290,4 @@ fn parallel_backends() -> impl Iterator<Item = &'static str> {
     ]
     .into_iter()
     .filter_map(|(name, compiled_in)| compiled_in.then_some(name))
-}
-
-/// `/slow` is answered when the latch is opened.
-fn server_with_a_latch() -> (Server, Latch) {
-    let latch = Latch::new();
-    let opened = latch.clone();
-    let server = Server::builder()
-        .handle("/slow", move |_| {
-            let opened = opened.clone();
-            async move {
-                let in_time = opened.wait(PATIENCE + Duration::from_secs(10)).await;
-                assert!(in_time, "nobody has opened the latch");
-                http::Response::default()
-            }
-        })
-        .start();
-    (server, latch)
 }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pr_testkit::{Latch, Server};
 use serde_json::Value;
 
 /// Longer than anything here takes on a slow machine; only a failing test waits so long.
@@ -109,6 +110,14 @@ impl Running {
         assert!(status.success());
     }
 
+    /// Ends it as rudely as can be, and waits until it has gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        // What it has said is not wanted.
+        self.stderr.join().unwrap();
+    }
+
     /// The most memory that it has held so far, while it runs.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_kib(&self) -> Option<u64> {
@@ -187,4 +196,21 @@ pub(crate) fn keys(value: &Value) -> Vec<&str> {
         .keys()
         .map(String::as_str)
         .collect()
+}
+
+/// `/slow` is answered when the latch is opened.
+pub(crate) fn server_with_a_latch() -> (Server, Latch) {
+    let latch = Latch::new();
+    let opened = latch.clone();
+    let server = Server::builder()
+        .handle("/slow", move |_| {
+            let opened = opened.clone();
+            async move {
+                let in_time = opened.wait(PATIENCE + Duration::from_secs(10)).await;
+                assert!(in_time, "nobody has opened the latch");
+                http::Response::default()
+            }
+        })
+        .start();
+    (server, latch)
 }

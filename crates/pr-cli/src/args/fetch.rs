@@ -1,50 +1,13 @@
-//! Everything that can be typed after `preq`.
+//! What can be typed after `preq fetch`: which requests, and what is printed of them.
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, builder::RangedU64ValueParser};
+use clap::{Args, builder::RangedU64ValueParser};
 use http::Method;
 
-/// The command line.
-#[derive(Parser)]
-#[command(
-    name = "preq",
-    version,
-    about = "Many HTTP requests at once, over HTTP/2 or HTTP/1.1",
-    after_help = "\
-Examples:
-  preq demo                                 see the backends at work, without a network
-  preq fetch --repeat 1000 https://example.org/
-  preq fetch --help                         everything that fetch can do
+use super::{JournalArgs, PolicyArgs, values::seconds};
 
-With RUST_LOG set, as in RUST_LOG=debug, the log goes to standard error."
-)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-/// What to do.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Send requests and print one line of JSON for each
-    #[command(long_about = FETCH_ABOUT, after_help = FETCH_EXAMPLES)]
-    Fetch(Box<FetchArgs>),
-    /// List the backends: which are compiled in, what each can do, which one is the default
-    Backends(BackendsArgs),
-    /// Send a batch through every backend to a server inside this program, and compare
-    Demo(DemoArgs),
-}
-
-/// What `preq backends` is asked for.
-#[derive(Debug, Args)]
-pub(crate) struct BackendsArgs {
-    /// Print what each can do as a table in Markdown, and nothing else
-    #[arg(long)]
-    pub(crate) markdown: bool,
-}
-
-const FETCH_ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 Send requests, many at a time, and print one line of JSON for each.
 
 A request that was answered, whatever its status, prints
@@ -53,21 +16,28 @@ A request that was answered, whatever its status, prints
 on one line, with the final URL after redirects. One that was not prints
   {\"index\":1,\"url\":\"https://example.org/\",\"error\":{\"kind\":\"timeout\",\"message\":\"...\"}}
 with the URL that was asked for. The index counts requests in the order of the input, from 0.
+elapsed_ms is the time from when it had its turn to the last byte of its response. Requests that fail
+are sent again, up to three times; a line then has \"attempts\":2 or more, and elapsed_ms is the time of
+the last. --max-retries 0 sends everything once.
 A progress bar, on a terminal, and a summary go to standard error.";
 
-const FETCH_EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   preq fetch https://example.org/ https://example.com/
   preq fetch --repeat 1000 --concurrency 50 https://example.org/
   preq fetch --input urls.txt --ordered > outcomes.jsonl
+  preq fetch --input urls.txt --rate 100/s --per-host 8 --max-retries 5
+  preq fetch --input urls.txt --journal run.jsonl --resume
   seq 1 100000 | sed 's|^|https://api.example/items/|' | preq fetch --input -
   preq fetch -d '{\"name\": \"ada\"}' -H 'Content-Type: application/json' https://api.example/users
   echo '{\"url\": \"https://api.example/\", \"method\": \"PUT\", \"json\": [1, 2]}' | preq fetch --input -
 
 Exit codes:
-  0    every request was answered
-  1    some were not (with --fail: or were answered with 4xx or 5xx)
-  2    the command line is wrong; nothing was sent
+  0    every request was answered; with --resume, those of the journal too
+  1    some were not (with --fail: or were answered with 4xx or 5xx), or there were too many
+       such (--fail-fast, --max-failures), or the input or the journal failed
+  2    the command line is wrong, or the journal is not this run's; nothing was sent
+  124  the --deadline passed; the summary says what was done
   130  Ctrl-C; the summary says what was done
   141  standard output was closed before the end, as by `head`";
 
@@ -99,9 +69,8 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub(crate) repeat: u64,
 
-    /// How many requests are in flight at a time
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = concurrency())]
-    pub(crate) concurrency: usize,
+    #[command(flatten)]
+    pub(crate) policies: PolicyArgs,
 
     /// Method [default: GET, or POST with --data]
     #[arg(short = 'X', long, help_heading = "Requests")]
@@ -120,8 +89,8 @@ pub(crate) struct FetchArgs {
     #[arg(short = 'd', long, value_name = "DATA", help_heading = "Requests")]
     pub(crate) data: Option<String>,
 
-    /// Time limit of each request, with its response's body [default: 30 until the response
-    /// begins, then 30 between two pieces of its body]
+    /// Time limit of each attempt at a request, with its response's body [default: 30 until the
+    /// response begins, then 30 between two pieces of its body]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Requests")]
     pub(crate) timeout: Option<Duration>,
 
@@ -150,6 +119,18 @@ pub(crate) struct FetchArgs {
     #[arg(long, value_name = "FILE", help_heading = "Transport")]
     pub(crate) cacert: Option<PathBuf>,
 
+    /// End the whole run after this time; what is in flight then is cancelled
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Ending early")]
+    pub(crate) deadline: Option<Duration>,
+
+    /// End the run at the first failure (with --fail: 4xx and 5xx too) that retries did not mend
+    #[arg(long, conflicts_with = "max_failures", help_heading = "Ending early")]
+    pub(crate) fail_fast: bool,
+
+    /// End the run when more requests than this have failed
+    #[arg(long, value_name = "N", help_heading = "Ending early")]
+    pub(crate) max_failures: Option<u64>,
+
     /// Print outcomes in the order of the input instead of as they complete
     ///
     /// Outcomes that come before their turn wait in memory. So that there are never too many,
@@ -163,6 +144,11 @@ pub(crate) struct FetchArgs {
     #[arg(long, help_heading = "Output")]
     pub(crate) body: bool,
 
+    /// Add what came of the attempts before the last, if there were any, under
+    /// `earlier_attempts`: each with its status or kind of error, its time, and the pause after it
+    #[arg(long, help_heading = "Output")]
+    pub(crate) verbose_attempts: bool,
+
     /// Count 4xx and 5xx as failures in the exit code and the summary
     #[arg(short = 'f', long, help_heading = "Output")]
     pub(crate) fail: bool,
@@ -170,50 +156,7 @@ pub(crate) struct FetchArgs {
     /// Print neither progress bar nor summary
     #[arg(short = 'q', long, help_heading = "Output")]
     pub(crate) quiet: bool,
-}
 
-/// What `preq demo` takes.
-#[derive(Args)]
-pub(crate) struct DemoArgs {
-    /// How many requests each backend sends
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000))]
-    pub(crate) requests: u64,
-
-    /// How many of them are in flight at a time
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = concurrency())]
-    pub(crate) concurrency: usize,
-}
-
-fn concurrency() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=1_000_000)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds, such as 2.5".to_owned())?;
-    match Duration::try_from_secs_f64(number) {
-        Ok(limit) if !limit.is_zero() => Ok(limit),
-        _ => Err("must be more than 0, and finite".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definitions_are_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn seconds_are_positive_and_may_have_a_fraction() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for wrong in ["", "x", "0", "-1", "inf", "NaN", "1e300"] {
-            seconds(wrong).unwrap_err();
-        }
-    }
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst},
 };
 
 use futures::task::AtomicWaker;
@@ -23,7 +23,8 @@ pub(crate) struct Held(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    count: AtomicUsize,
+    /// Below zero for a moment where one thread says less before another has said more.
+    count: AtomicIsize,
     /// How many watches are armed: nobody looks through them if none is.
     armed: AtomicUsize,
     watches: Mutex<Slab<Arc<Watcher>>>,
@@ -39,7 +40,7 @@ impl Held {
     /// So many requests more are held up.
     pub(crate) fn add(&self, count: usize) {
         // The order matters: he who watches arms first, and then reads the count.
-        self.0.count.fetch_add(count, SeqCst);
+        self.0.count.fetch_add(signed(count), SeqCst);
         if self.0.armed.load(SeqCst) > 0 {
             self.0.ring();
         }
@@ -47,7 +48,7 @@ impl Held {
 
     /// So many requests are not held up any more.
     pub(crate) fn remove(&self, count: usize) {
-        self.0.count.fetch_sub(count, SeqCst);
+        self.0.count.fetch_sub(signed(count), SeqCst);
     }
 
     /// Counts one request until what this gives is dropped.
@@ -58,8 +59,12 @@ impl Held {
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.0.count.load(SeqCst)
+        usize::try_from(self.0.count.load(SeqCst)).unwrap_or(0)
     }
+}
+
+fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 impl Shared {
@@ -189,6 +194,15 @@ mod tests {
         drop(watch);
         assert_eq!(held.0.armed.load(SeqCst), 0);
         assert!(held.0.watches().is_empty());
+    }
+
+    #[test]
+    fn it_is_never_taken_for_huge() {
+        let held = Held::default();
+        held.remove(3);
+        assert_eq!(held.count(), 0);
+        held.add(4);
+        assert_eq!(held.count(), 1);
     }
 
     #[test]

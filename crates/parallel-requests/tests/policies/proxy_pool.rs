@@ -477,6 +477,10 @@ fn with_some_proxies_broken_everything_gets_through_and_nothing_goes_directly() 
             "{backend}"
         );
     });
+    if parallel_requests::available_backends().next().is_none() {
+        // Where no backend is compiled in, nothing was sent.
+        return;
+    }
     // The origin's name leads somewhere only for the proxies, so that all of it came through them.
     assert!(http.requests().len() > 1 && socks.requests().len() > 1);
     assert!(!picky.requests().is_empty() && !broken.requests().is_empty());

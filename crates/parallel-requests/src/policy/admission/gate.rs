@@ -88,8 +88,9 @@ impl Gate {
 
     /// How busy the client is.
     pub(crate) fn load(&self) -> Load {
-        self.shared
-            .with(|scheduler, effects| scheduler.load(Instant::now(), effects))
+        // What has just ended is not to be counted.
+        self.shared.look_at_the_clock();
+        self.shared.scheduler().load()
     }
 
     /// A place or a ticket for one.
@@ -215,6 +216,12 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go all those whose time has come.
+    fn look_at_the_clock(&self) {
+        let now = Instant::now();
+        while self.with(|scheduler, effects| scheduler.wake_up(now, effects)) {}
+    }
+
     /// What a timer wakes: the gate.
     pub(super) fn alarm(self: &Arc<Self>) -> Waker {
         Waker::from(self.clone())
@@ -227,8 +234,7 @@ impl Wake for Shared {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let now = Instant::now();
-        self.with(|scheduler, effects| scheduler.wake_up(now, effects));
+        self.look_at_the_clock();
     }
 }
 

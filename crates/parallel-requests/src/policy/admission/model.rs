@@ -294,7 +294,13 @@ impl World {
                     assert!(!self.queues[task.host].contains(&id));
                     self.in_flight.push((task.host, taken));
                 }
-                Turn::Wait(due) => self.tasks.get_mut(&id).unwrap().armed = due,
+                Turn::Wait(due) => {
+                    self.tasks.get_mut(&id).unwrap().armed = due;
+                    // A timer for what has passed goes off as soon as it is set.
+                    if due.is_some_and(|due| due <= self.now()) {
+                        self.with(Scheduler::wake_up_at);
+                    }
+                }
             }
         }
     }
@@ -326,11 +332,12 @@ impl World {
 
 impl Scheduler {
     fn wake_up_at(&mut self, now: Instant, effects: &mut Effects) {
-        self.wake_up(now, effects);
+        while self.wake_up(now, effects) {}
     }
 
     fn load_at(&mut self, now: Instant, effects: &mut Effects) -> Load {
-        self.load(now, effects)
+        self.wake_up_at(now, effects);
+        self.load()
     }
 }
 
@@ -438,7 +445,7 @@ fn a_hundred_thousand_that_wait_for_a_paused_host_cost_the_others_nothing() {
         let (mut scheduler, now) = with_a_paused_host(waiting, 1);
         let runs = (0..7).map(|_| admit_a_thousand(&mut scheduler, now));
         let fastest = runs.min().unwrap();
-        let load = scheduler.load(now, &mut Effects::default());
+        let load = scheduler.load_at(now, &mut Effects::default());
         assert_eq!(
             (load.waiting, load.held, load.in_flight),
             (waiting, waiting, 0)
@@ -526,7 +533,7 @@ fn a_host_that_was_paused_is_forgotten_when_the_pause_is_over() {
         scheduler.leave(taken, &report, now, &mut effects);
     }
     for (second, paused) in [(0, 1), (6, 1), (19, 1), (20, 0)] {
-        let load = scheduler.load(now + Duration::from_secs(second), &mut effects);
+        let load = scheduler.load_at(now + Duration::from_secs(second), &mut effects);
         assert_eq!(load.paused_hosts, paused, "after {second} s");
         assert_eq!(scheduler.known_hosts(), paused);
     }

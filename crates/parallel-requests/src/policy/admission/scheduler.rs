@@ -125,8 +125,8 @@ pub(crate) struct Load {
 /// Hosts that are kept although nothing but their history is known of them.
 pub(super) const MAX_RESTING: usize = 1_024;
 
-/// Hosts whose time has come that are looked at in one go. Each of those with waiters has a timer
-/// of its own, so that none is forgotten.
+/// Hosts whose time has come that are looked at in one go. Whoever comes by looks at so many; an alarm
+/// goes on until there are none, because there may be no other.
 const TICK: usize = 64;
 
 /// Room that is kept when it is not used any more.
@@ -310,15 +310,16 @@ impl Scheduler {
         self.settle(id, now, effects);
     }
 
-    /// Time has passed: lets go who can go now.
-    pub(super) fn wake_up(&mut self, now: Instant, effects: &mut Effects) {
+    /// Time has passed: lets go who can go now. Says whether there are more to look at, so that it is
+    /// to be called again; in between others get the lock.
+    pub(super) fn wake_up(&mut self, now: Instant, effects: &mut Effects) -> bool {
         self.tick(now, effects);
         self.dispatch(now, effects);
+        self.timers.first().is_some_and(|(due, _)| *due <= now)
     }
 
     /// How busy it is.
-    pub(super) fn load(&mut self, now: Instant, effects: &mut Effects) -> Load {
-        self.wake_up(now, effects);
+    pub(super) fn load(&self) -> Load {
         Load {
             in_flight: self.in_flight,
             waiting: self.waiting,

@@ -1,9 +1,10 @@
 //! `retry-after` pauses a host for everybody, and nobody else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{future::join_all, poll};
-use parallel_requests::RetryAfter;
+use parallel_requests::{ParallelRequests, RateLimit, RetryAfter, RetryPolicy};
+use pr_testkit::{Answer, MemoryBackend};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::support::{client, is_about};
@@ -131,4 +132,43 @@ async fn a_long_line_for_a_paused_host_is_nobody_elses_business() {
     assert_eq!(watch.began("paused").len(), 1);
     drop(line);
     client.get("http://h0/10").await.unwrap();
+}
+
+/// The alarm of the one that waits comes at the same time as those of hosts that nobody waits for.
+#[tokio::test(start_paused = true)]
+async fn many_hosts_whose_time_comes_together_keep_nobody_waiting() {
+    let backend = MemoryBackend::always(Answer::ok());
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend))
+        .concurrency(1_000)
+        .rate_limit_per_host(RateLimit::per_second(1).burst(1))
+        .build()
+        .unwrap();
+    let pages = (0..200).map(|host| format!("http://h{host}/"));
+    let last = ["http://last/1", "http://last/2"].map(str::to_owned);
+    let batch = timeout(60 * SECOND, client.request(pages.chain(last))).await;
+    assert_eq!(batch.expect("it ends").successes().count(), 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_pauses_that_end_together_are_over_for_everybody() {
+    let backend = MemoryBackend::answering(|request| match request.uri.path() {
+        "/first" => Answer::status(429).header("retry-after", "5"),
+        "/last" => Answer::ok(),
+        _ => Answer::status(429).header("retry-after", "1"),
+    });
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend))
+        .retry(RetryPolicy::never())
+        .concurrency(300)
+        .build()
+        .unwrap();
+    let others = client.batch((0..200).map(|host| format!("http://h{host}/")));
+    let progress = others.progress();
+    let first = client.request(["http://one/first"]);
+    let _ = futures::join!(others.collect(), first);
+    let began = Instant::now();
+    assert!(client.get("http://one/last").await.is_ok());
+    assert!(began.elapsed() < 6 * SECOND);
+    assert_eq!(progress.snapshot().paused_hosts, 0);
 }

@@ -26,7 +26,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let proxy = response.connection().remote_addr;
                 println!("{index}: {} through {proxy:?}", response.status_code());
             }
-            // None of the proxies worked. Nothing has been sent, by whatever way.
+            // None of the proxies worked. It was not sent directly instead, and whether the origin has
+            // seen anything of it, by a redirect before, `error.delivery()` says.
             Err(error) if error.kind() == ErrorKind::Proxy => println!("{index}: {error}"),
             Err(error) => println!("{index}: {}", error.chain()),
         }

@@ -22,7 +22,8 @@ use crate::{
 /// It holds one backend with its connections. Clones share it, and with it the limit of requests
 /// in flight; keep one and clone it, rather than make one for each task.
 ///
-/// It works on any executor, but for [`open`](Self::open). What is sent from a current-thread Tokio
+/// It works on any executor, but for [`open`](Self::open). A Tokio runtime that requests run on must
+/// have its drivers (`enable_all`): without its timers, requests sent from there panic. What is sent from a current-thread Tokio
 /// runtime runs right there; batches from anywhere else run on
 /// [threads of the client's own](ClientBuilder::threads), so that a connection and its requests never
 /// get into each other's way.
@@ -163,6 +164,10 @@ impl ParallelRequests {
     ///
     /// It takes a place among the requests in flight, and waits for one if need be; the request's
     /// clock starts when it has it.
+    ///
+    /// # Panics
+    ///
+    /// Within a Tokio runtime that was built without `enable_time`; Tokio has no way to ask.
     pub async fn get(
         &self,
         request: impl Into<RequestConfig>,

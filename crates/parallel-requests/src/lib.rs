@@ -53,9 +53,11 @@
 
 pub mod blocking;
 
+mod backlog;
 mod batch;
 mod builder;
 mod client;
+mod cut_off;
 mod drivers;
 mod engine;
 mod error;
@@ -75,9 +77,9 @@ pub use pr_connect::HickoryResolver;
 pub use pr_core::{
     self, AddressFilter, Attempt, AttemptError, Backend, BackendError, Body, Capabilities,
     Capability, Certificate, ConnectionInfo, Delivery, DialTimings, DnsFailure, ErrorKind,
-    ExchangeObserver, Hop, Identity, Multipart, NormalizedResponse, Part, Proxies, Proxy,
-    RedirectAction, RedirectAttempt, RedirectPolicy, RequestConfig, Resolve, ResolveError, Roots,
-    Stage, StreamingResponse, TimeoutPhase, Timings, TlsConfig, TlsVersion, TransportConfig,
+    ExchangeObserver, FailedHop, Hop, Identity, Multipart, NormalizedResponse, Part, Proxies,
+    Proxy, RedirectAction, RedirectAttempt, RedirectPolicy, RequestConfig, Resolve, ResolveError,
+    Roots, Stage, StreamingResponse, TimeoutPhase, Timings, TlsConfig, TlsVersion, TransportConfig,
     UserAgents, Warning,
 };
 #[cfg(feature = "cookies")]

@@ -122,6 +122,7 @@ pub(crate) fn compose(session: Session, policies: Policies) -> (Stack, Gauges) {
     let meters = Meters::of(policies.metrics, &gate);
     #[cfg(not(feature = "metrics"))]
     let meters = Meters;
+    let is_hedged = policies.hedge.is_some();
     let stack = ServiceBuilder::new()
         .layer(policies.layers)
         .layer(ObserverLayer::new(
@@ -131,13 +132,14 @@ pub(crate) fn compose(session: Session, policies: Policies) -> (Stack, Gauges) {
         .layer(RetryLayer::new(
             policies.retry,
             policies.retry_budget,
+            policies.circuit_breaker.clone(),
             held.clone(),
         ))
         .layer(GuardLayer::new(policies.circuit_breaker.clone()))
         .layer(gate.clone())
         .layer(CircuitLayer::new(policies.circuit_breaker))
         .layer(HedgeLayer::new(policies.hedge, gate.clone()))
-        .layer(ProxyPoolLayer::new(policies.proxy_pool.clone()))
+        .layer(ProxyPoolLayer::new(policies.proxy_pool.clone(), is_hedged))
         .layer(policies.attempt_layers)
         .layer(TraceLayer::new(meters))
         .service(Requests { session });

@@ -9,7 +9,8 @@ use std::{
 
 use futures::TryFutureExt;
 use pr_core::{
-    BackendError, ConnectionKey, DialTimings, ErrorKind, Proxy, Scheme, Stage, TransportConfig,
+    BackendError, ConnectionKey, DialTimings, ErrorKind, FailedHop, Proxy, Scheme, Stage,
+    TransportConfig,
 };
 use pr_tls::{Alpn, TlsContext};
 
@@ -104,17 +105,18 @@ impl Connector {
     /// then, until `connect_timeout` has passed without any connection having been opened.
     ///
     /// Errors: kind [`Dns`](pr_core::ErrorKind::Dns), [`Connect`](pr_core::ErrorKind::Connect),
-    /// also if the address filter forbids all there is to dial or there are no descriptors, or
-    /// [`Tls`](pr_core::ErrorKind::Tls);
+    /// also if there are no descriptors, or [`Tls`](pr_core::ErrorKind::Tls);
     /// [`Proxy`](pr_core::ErrorKind::Proxy) for what goes wrong before the proxy has been passed,
     /// and [`Protocol`](pr_core::ErrorKind::Protocol) if its answer holds a NUL;
     /// [`Input`](pr_core::ErrorKind::Input) for a host or credentials that cannot be sent to the
-    /// proxy; [`Config`](pr_core::ErrorKind::Config) for TLS settings that cannot work, or a machine
-    /// without CA certificates; [`Unsupported`](pr_core::ErrorKind::Unsupported) for a Unix socket
+    /// proxy, and if the address filter forbids all addresses of the host;
+    /// [`Config`](pr_core::ErrorKind::Config) if it forbids those of the proxy, for TLS settings that
+    /// cannot work, or a machine without CA certificates; [`Unsupported`](pr_core::ErrorKind::Unsupported) for a Unix socket
     /// where the platform has none. When the settings' `connect_timeout` has passed, it is a
     /// [`Timeout`](pr_core::ErrorKind::Timeout) in the phase
-    /// [`Connect`](pr_core::TimeoutPhase::Connect) whose message says in which part. Nothing of a
-    /// request has been sent in any of them.
+    /// [`Connect`](pr_core::TimeoutPhase::Connect) whose message says in which part. Of the way through
+    /// a proxy, [`failed_hop`](BackendError::failed_hop) says which part it was. Nothing of a request
+    /// has been sent in any of them.
     pub async fn connect(
         &self,
         key: &ConnectionKey,
@@ -285,15 +287,21 @@ impl Inner {
             Way::Plain(reaching.await.map_err(Failure::of_origin)?)
         };
         let part = "the TLS handshake";
+        let at_origin = |error: BackendError| match key.proxy() {
+            Some(_) => error.with_failed_hop(FailedHop::Origin),
+            None => error,
+        };
         let stream = match (secure, way) {
             (None, way) => way.into_stream(),
             (Some(secure), Way::Plain(transport)) => {
                 let handshake = secure.shake_hands(transport);
-                Stream::tls(clock.time(part, &mut timings.tls, handshake).await?)
+                let handshake = clock.time(part, &mut timings.tls, handshake).await;
+                Stream::tls(handshake.map_err(at_origin)?)
             }
             (Some(secure), Way::Encrypted(outer)) => {
                 let handshake = secure.shake_hands(*outer);
-                Stream::nested(clock.time(part, &mut timings.tls, handshake).await?)
+                let handshake = clock.time(part, &mut timings.tls, handshake).await;
+                Stream::nested(handshake.map_err(at_origin)?)
             }
         };
         Ok(Connected::new(stream, None, timings))
@@ -377,7 +385,8 @@ impl Inner {
     ) -> Result<Way, BackendError> {
         let (host, port) = (key.bare_host(), key.port());
         let found = self.find((host, port), "DNS", clock, timings).await;
-        let found = found.map_err(Failure::of_origin)?;
+        let at_origin = |failure: Failure| failure.of_origin().with_failed_hop(FailedHop::Origin);
+        let found = found.map_err(at_origin)?;
         let (mut forbidden, mut refused) = (None, None);
         for address in race::alternating(found.addresses) {
             if let Err(failure) = self.dialer.check(address.ip()) {

@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr, sync::Arc};
 
-use pr_core::{AddressFilter, BackendError, ErrorKind, ResolveError, TimeoutPhase};
+use pr_core::{AddressFilter, BackendError, ErrorKind, FailedHop, ResolveError, TimeoutPhase};
 
 /// Why a host could not be reached.
 pub(crate) enum Failure {
@@ -46,10 +46,14 @@ impl Failure {
     pub(crate) fn of_origin(self) -> BackendError {
         match self {
             Self::Name(error) => BackendError::dns(error.failure()).with_source(error),
-            Self::Forbidden(filter) => connect(format!(
-                "no address of the host may be dialed: the address filter ({}) forbids it",
-                name_of(&filter)
-            )),
+            // It would forbid the same the next time.
+            Self::Forbidden(filter) => {
+                let why = format!(
+                    "no address of the host may be dialed: the address filter ({}) forbids it",
+                    name_of(&filter)
+                );
+                BackendError::new(ErrorKind::Input, why)
+            }
             Self::OtherFamily(local) => connect(format!(
                 "the host has no address that can be reached from the local address {local}"
             )),
@@ -63,21 +67,29 @@ impl Failure {
     /// The error of a request through this proxy.
     pub(crate) fn of_proxy(self) -> BackendError {
         match self {
-            // It was this side that refused, which no other proxy would change.
-            Self::Forbidden(filter) => connect(format!(
-                "no address of the proxy may be dialed: the address filter ({}) forbids it",
-                name_of(&filter)
-            )),
+            // The settings contradict each other.
+            Self::Forbidden(filter) => {
+                let why = format!(
+                    "no address of the proxy may be dialed: the address filter ({}) forbids it",
+                    name_of(&filter)
+                );
+                BackendError::new(ErrorKind::Config, why).with_failed_hop(FailedHop::Proxy)
+            }
             Self::OtherFamily(local) => connect(format!(
                 "the proxy has no address that can be reached from the local address {local}"
             )),
             failure => {
                 let error = failure.of_origin();
-                if error.is_timeout() || error.kind() == ErrorKind::Config {
+                if error.kind() == ErrorKind::Config {
                     return error;
                 }
+                if error.is_timeout() {
+                    return error.with_failed_hop(FailedHop::Proxy);
+                }
                 let message = format!("the proxy cannot be reached: {}", error.message());
-                BackendError::new(ErrorKind::Proxy, message).with_source(error)
+                BackendError::new(ErrorKind::Proxy, message)
+                    .with_failed_hop(FailedHop::Proxy)
+                    .with_source(error)
             }
         }
     }
@@ -123,7 +135,11 @@ fn socket(error: io::Error) -> BackendError {
 fn unix(error: io::Error) -> BackendError {
     let message = match error.kind() {
         io::ErrorKind::NotFound => "there is no such Unix socket",
-        io::ErrorKind::PermissionDenied => "the Unix socket may not be used by this process",
+        io::ErrorKind::PermissionDenied => {
+            // Nor the next time.
+            let why = "the Unix socket may not be used by this process";
+            return BackendError::new(ErrorKind::Config, why).with_source(error);
+        }
         io::ErrorKind::ConnectionRefused => "nobody listens on the Unix socket",
         _ => "the connection to the Unix socket could not be opened",
     };

@@ -69,13 +69,13 @@ pub use self::{
     capabilities::{Capabilities, Capability},
     connection_key::{ConnectionKey, ProtocolChoice, Scheme},
     defaults::RequestDefaults,
-    error::{BackendError, BoxError, Delivery, ErrorKind, TimeoutPhase},
+    error::{BackendError, BoxError, Delivery, ErrorKind, FailedHop, TimeoutPhase},
     exchange::{
         ConnectionInfo, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, OutgoingBody,
     },
     observer::ExchangeObserver,
     progress::{DialTimings, Progress, Stage},
-    proxy::{Proxies, Proxy},
+    proxy::{ChooseProxy, Proxies, Proxy},
     request::{
         Body, ByteStream, Multipart, Part, RedirectAction, RedirectAttempt, RedirectPolicy,
         RequestConfig,

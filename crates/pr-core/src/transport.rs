@@ -69,7 +69,9 @@ pub struct TransportConfig {
     /// Addresses of names that are not looked up, by the name as a URL has it: in ASCII and lower
     /// case, here without a dot at its end. A port other than 0 takes the place of the URL's.
     pub resolve_overrides: HashMap<String, Vec<SocketAddr>>,
-    /// Sees every address before it is dialed. Default: `None`, all may be dialed.
+    /// Sees every address before it is dialed. Default: `None`, all may be dialed. A host that has no
+    /// other addresses is an error of kind [`Input`](ErrorKind::Input), and a proxy one of kind
+    /// [`Config`](ErrorKind::Config); neither is worth a retry.
     pub address_filter: Option<AddressFilter>,
     /// The address of this machine from which connections are opened. Default: the system's choice.
     /// Peers of the other family cannot be reached then.

@@ -19,14 +19,23 @@ impl Failures {
     }
 
     /// Runs `work` and turns a panic in it into a recorded failure and `None`.
-    pub(crate) async fn watch<T>(&self, what: &str, work: impl Future<Output = T>) -> Option<T> {
-        match AssertUnwindSafe(work).catch_unwind().await {
-            Ok(value) => Some(value),
-            Err(payload) => {
-                self.record(format!("{what} panicked: {}", panic_text(&*payload)));
-                None
-            }
-        }
+    ///
+    /// This is no async function, because that would hold `work` twice, and servers move it about
+    /// with every request.
+    pub(crate) fn watch<T>(
+        self,
+        what: &'static str,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Option<T>> {
+        AssertUnwindSafe(work)
+            .catch_unwind()
+            .map(move |outcome| match outcome {
+                Ok(value) => Some(value),
+                Err(payload) => {
+                    self.record(format!("{what} panicked: {}", panic_text(&*payload)));
+                    None
+                }
+            })
     }
 
     /// Panics with everything recorded so far, and forgets it, so that a failure that a test has

@@ -56,7 +56,7 @@
 //! | `/bytes/{n}` | the first n bytes of [`content`], with `Content-Length`; any n |
 //! | `/stream-bytes/{n}?chunk_size=10240` | the same without a length, in chunks, as fast as the client reads |
 //! | `/stream/{n}` | n JSON objects, one a line |
-//! | `/delay/{seconds}` | an answer after that time; fractions count |
+//! | `/delay/{seconds}` | an answer that time after the request came; fractions count |
 //! | `/drip?duration=2&numbytes=10&delay=0&code=200` | the head after `delay` seconds, then bytes one by one over `duration` seconds |
 //! | `/hang` | never an answer |
 //! | `/redirect/{n}` `/relative-redirect/{n}` | n redirects (302) with a path in `Location`, then `/get`; `?absolute=true` for URLs |

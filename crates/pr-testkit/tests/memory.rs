@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 use pr_core::{
     Backend, BackendExt, Body, Capability, Delivery, ErrorKind, RequestConfig, TimeoutPhase,
 };
@@ -127,7 +127,7 @@ async fn closures_see_the_whole_request() {
     })
     .recording();
     let body = Body::factory(None, || {
-        futures::stream::iter(["in ", "two"].map(|piece| Ok(piece.into()))).boxed()
+        stream::iter(["in ", "two"].map(|piece| Ok(piece.into()))).boxed()
     });
     let request = RequestConfig::post(URL)
         .data(body)
@@ -143,7 +143,7 @@ async fn closures_see_the_whole_request() {
     assert!(!seen.key.verify_ssl());
 
     let failing = Body::factory(None, || {
-        futures::stream::iter([Ok("piece".into()), Err("disk".into())]).boxed()
+        stream::iter([Ok("piece".into()), Err("disk".into())]).boxed()
     });
     let error = backend
         .request(RequestConfig::post(URL).data(failing))
@@ -151,6 +151,30 @@ async fn closures_see_the_whole_request() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Body);
     assert_eq!(backend.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_is_counted_from_the_requests_arrival() {
+    let backend = MemoryBackend::routes();
+    for (upload, delay, taken) in [(1, 3, 3), (3, 1, 3), (0, 2, 2)].map(seconds) {
+        let body = Body::factory(None, move || {
+            let last = stream::once(async move {
+                tokio::time::sleep(upload).await;
+                Ok("a".into())
+            });
+            last.boxed()
+        });
+        let url = format!("https://anywhere.example/delay/{}", delay.as_secs());
+        let begun = Instant::now();
+        let response = backend.request(RequestConfig::post(&url).data(body)).await;
+        assert_eq!(response.unwrap().status_code(), 200);
+        assert_eq!(begun.elapsed(), taken, "{upload:?} and {delay:?}");
+    }
+}
+
+fn seconds((upload, delay, taken): (u64, u64, u64)) -> (Duration, Duration, Duration) {
+    let seconds = Duration::from_secs;
+    (seconds(upload), seconds(delay), seconds(taken))
 }
 
 #[tokio::test(start_paused = true)]

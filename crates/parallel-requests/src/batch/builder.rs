@@ -72,6 +72,18 @@ use crate::{
 /// most [`look_ahead`](Self::look_ahead). So memory depends on these numbers and not on the length of
 /// the input.
 ///
+/// That number is the client's: what other batches of the same client have waiting like that widens
+/// this one as well, up to its own [`look_ahead`](Self::look_ahead), and what is pulled beyond the
+/// usual then waits for its turn. Where that is not wanted, use clients of their own, or a smaller
+/// `look_ahead`.
+///
+/// However many requests have been pulled, no more outcomes than twice the concurrency wait to be
+/// received. When the pause of a host is over for which many requests waited, they go on as fast as
+/// you receive outcomes; those that must wait for you hold no place meanwhile, and keep no other
+/// batch waiting. What counts against a [rate](crate::ClientBuilder::rate_limit) may be taken up once
+/// more by each of them. If a [layer](crate::ClientBuilder::layer) of yours moves requests to tasks of
+/// its own, those do not wait for you.
+///
 /// # When a batch is stopped
 ///
 /// A batch stops at its [deadline](Self::deadline), by its [cancellation](Self::cancellation), or
@@ -81,8 +93,10 @@ use crate::{
 /// - what had been pulled and was not done fails with kind [`Timeout`](crate::ErrorKind::Timeout) in
 ///   phase [`Batch`](crate::TimeoutPhase::Batch), or with kind
 ///   [`Cancelled`](crate::ErrorKind::Cancelled); its delivery is
-///   [`NotSent`](crate::Delivery::NotSent) if it had not been begun, else
-///   [`Unknown`](crate::Delivery::Unknown);
+///   [`NotSent`](crate::Delivery::NotSent) if it had not been begun or waited for its turn, and if
+///   none of its attempts before can have been processed, else [`Unknown`](crate::Delivery::Unknown).
+///   Behind a [layer](crate::ClientBuilder::layer) of yours it is `Unknown` for all that had been
+///   begun. Attempts that had been made [are listed](crate::Outcome::attempts) all the same;
 /// - the rest of an iterator is pulled without being sent, and fails likewise, so that a collected
 ///   batch has one outcome for each request. An endless iterator goes on for ever: stream that, and
 ///   drop the stream;
@@ -228,7 +242,8 @@ impl<S, T, F> BatchBuilder<S, T, F> {
     /// [ordered](Self::ordered). Default: 1,000; 0 is taken for 1.
     ///
     /// When as many wait, no more input is pulled until the earlier one is done; what has been pulled
-    /// by then goes on and waits as well. The cost is their responses: 1,000 with bodies of 100 KB
+    /// by then, for [hosts that are paused](Self::look_ahead) too, goes on and waits as well. The cost
+    /// is their responses: 1,000 with bodies of 100 KB
     /// take 100 MB. The smaller the window, the more often a slow request stops everything.
     pub fn reorder_window(mut self, outcomes: usize) -> Self {
         self.options.reorder = Some(outcomes.max(1));

@@ -78,8 +78,9 @@ impl<K, T> Outcome<K, T> {
     }
 
     /// All attempts at this request, in order: those that a retry policy made in vain, and the one
-    /// that gave this outcome. Empty if the request was never begun, because the batch was
-    /// [stopped](crate::BatchBuilder#when-a-batch-is-stopped) before its turn.
+    /// that gave this outcome. If the batch was
+    /// [stopped](crate::BatchBuilder#when-a-batch-is-stopped) when the request waited for its turn or
+    /// for its next attempt, there are only those before; none, if it was never begun.
     pub fn attempts(&self) -> Vec<Attempt>
     where
         T: 'static,

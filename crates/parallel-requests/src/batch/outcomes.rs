@@ -21,7 +21,12 @@ use crate::{BatchItem, Outcome, engine::Run};
 /// requests do not time out because you are slow with an outcome. (On a current-thread runtime it
 /// goes on while you await something; if you block that thread, you block the requests on it.)
 /// Input is pulled while you poll, as far as there is [room](crate::BatchBuilder#how-much-is-pulled),
-/// however slow you are.
+/// and no more outcomes than that wait for you, however slow you are.
+///
+/// In a Tokio task it takes part in
+/// [cooperative scheduling](https://docs.rs/tokio/latest/tokio/task/coop/index.html): after a number of
+/// outcomes it is pending once although there are more, so that time limits and other branches of the
+/// same task have their turn.
 ///
 /// Every request that was pulled has its outcome, come what may: if what it ran on is gone, because
 /// the client was closed or a runtime shut down, it is an error of kind

@@ -12,6 +12,11 @@ use crate::{BatchProgress, Outcome};
 ///
 /// As with the async [`Outcomes`](crate::Outcomes), requests keep moving while you are busy with an
 /// outcome, within the client's concurrency. Dropping it cancels what is in flight.
+///
+/// Each step blocks its thread until there is an outcome. It cannot be made inside an async runtime, but
+/// it can be moved there: do not step it in a task, or everything else on that thread waits as well.
+/// [`spawn_blocking`](tokio::task::spawn_blocking) is for that, or the async
+/// [`Outcomes`](crate::Outcomes).
 #[derive(Debug)]
 #[must_use = "iterators do nothing until they are advanced"]
 pub struct Outcomes<K = (), T = NormalizedResponse> {

@@ -13,7 +13,7 @@ use pr_core::{
 };
 
 use crate::{
-    BackendChoice, CircuitBreaker, ConfigurationError, Hedge, ParallelRequests,
+    BackendChoice, CircuitBreaker, ConfigurationError, Hedge, ParallelRequests, blocking,
     client::Inner,
     drivers::{self, Drivers, Max},
     engine::Crew,
@@ -199,7 +199,7 @@ impl ClientBuilder {
         if let Some(invalid) = self.invalid {
             return Err(invalid);
         }
-        let transport = self.transport.max_threads(concurrency.min(MAX_THREADS));
+        let transport = for_so_many(self.transport, concurrency);
         let (backend, selection) = selection::select(self.choice, transport)?;
         let (name, capabilities) = (backend.name(), backend.capabilities());
         if self.defaults.http2 == Some(true) && !capabilities.has(Capability::Http2) {
@@ -232,6 +232,22 @@ impl ClientBuilder {
         }))
     }
 
+    /// Makes a client for programs without an async runtime:
+    /// [`blocking::ParallelRequests::from_builder`].
+    ///
+    /// ```no_run
+    /// use parallel_requests::ParallelRequests;
+    ///
+    /// let client = ParallelRequests::builder().concurrency(64).build_blocking()?;
+    /// for outcome in client.request(["https://example.org/"; 10])? {
+    ///     println!("{}: {}", outcome.index, outcome.is_ok());
+    /// }
+    /// # Ok::<(), parallel_requests::ConfigurationError>(())
+    /// ```
+    pub fn build_blocking(self) -> Result<blocking::ParallelRequests, ConfigurationError> {
+        blocking::ParallelRequests::from_builder(self)
+    }
+
     /// Never on a runtime of the caller's, even if that is a current-thread one.
     pub(crate) fn on_own_threads(mut self) -> Self {
         if let Max::Automatic = self.threads {
@@ -253,4 +269,17 @@ impl ClientBuilder {
                 why: why.into(),
             });
     }
+}
+
+/// The transport's settings for that many requests at a time. What a wave of them leaves idle is kept for
+/// the next one: to dial costs more than an exchange. A number that somebody has chosen stays.
+fn for_so_many(mut transport: TransportConfig, concurrency: usize) -> TransportConfig {
+    let default = TransportConfig::default();
+    if transport.max_idle_per_origin == default.max_idle_per_origin {
+        transport.max_idle_per_origin = transport.max_idle_per_origin.max(concurrency);
+    }
+    if transport.max_idle == default.max_idle {
+        transport.max_idle = transport.max_idle.max(concurrency);
+    }
+    transport.max_threads(concurrency.min(MAX_THREADS))
 }

@@ -87,7 +87,8 @@ impl ClientBuilder {
     /// One that has waited so long fails with a [timeout](crate::ErrorKind::Timeout) in the phase
     /// [`Queue`](crate::TimeoutPhase::Queue), which says what it waited for; nothing has been sent.
     /// The time that a request may take, [`timeout`](Self::timeout), is another matter: it begins when
-    /// the request goes. A retry waits anew.
+    /// the request goes. A retry waits anew; if its turn does not come in time, the request ends with
+    /// the reply that it has.
     pub fn queue_timeout(mut self, limit: Duration) -> Self {
         self.policies.limits.queue_timeout = Some(limit);
         self
@@ -214,6 +215,9 @@ impl ClientBuilder {
 
     /// Puts a `tower` layer of yours around each request with all of its attempts, outside of the
     /// layers that are there.
+    ///
+    /// It sees a request before any policy does: if it sends it to another host, that host's limits,
+    /// circuit and proxy count.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<PolicyService> + Send + Sync + 'static,
@@ -230,6 +234,11 @@ impl ClientBuilder {
 
     /// Puts a `tower` layer of yours around each attempt at a request, when it has its place and its
     /// proxy; outside of those that are there.
+    ///
+    /// It may refine the request, by header fields say, but must never replace it by one of its own: that
+    /// would have lost its proxy, and nobody would observe it. Nor should it send it to another
+    /// host, for the policies have let it through, and go on to judge it, as one to the host that it was
+    /// for; [`layer`](Self::layer) is the place for that.
     pub fn attempt_layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<PolicyService> + Send + Sync + 'static,

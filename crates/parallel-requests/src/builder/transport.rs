@@ -26,9 +26,9 @@ impl ClientBuilder {
 
     /// How many connections may be open at a time to one origin; see
     /// [`TransportConfig::max_connections_per_origin`].
-    pub fn max_connections_per_host(mut self, count: usize) -> Self {
+    pub fn max_connections_per_origin(mut self, count: usize) -> Self {
         self.transport = self.transport.max_connections_per_origin(count);
-        self.transport_setting = Some("max_connections_per_host");
+        self.transport_setting = Some("max_connections_per_origin");
         self
     }
 
@@ -89,7 +89,8 @@ impl ClientBuilder {
     }
 
     /// All settings of the transport at once, in place of those that were set before. The number of
-    /// threads still follows the [`concurrency`](Self::concurrency).
+    /// threads still follows the [`concurrency`](Self::concurrency), and so do those of idle connections
+    /// that are kept, if they are the default's and it is more.
     pub fn transport(mut self, transport: TransportConfig) -> Self {
         self.transport = transport;
         self.transport_setting = Some("transport");

@@ -12,6 +12,7 @@ use pr_core::{BackendError, Delivery, NormalizedResponse, RequestConfig};
 use slab::Slab;
 
 use super::options::Stop;
+use crate::backlog::Backlog;
 
 /// The belt of one batch. Its locks are held for a moment at a time, and nobody is woken, and
 /// nothing of the user's dropped, while one is.
@@ -21,6 +22,7 @@ pub(crate) struct Belt {
     queues: Vec<Mutex<Queue>>,
     done: Mutex<Finished>,
     stop: OnceLock<Stop>,
+    backlog: Arc<Backlog>,
     /// Requests come back with their outcomes even if there is a response.
     keeps_requests: bool,
 }
@@ -35,7 +37,7 @@ pub(crate) struct Job {
 /// What came of a request.
 pub(crate) struct Done {
     pub(crate) slot: usize,
-    /// Whether it was dispatched.
+    /// Whether it was dispatched, and its last attempt had begun.
     pub(crate) is_begun: bool,
     /// How long it took from then.
     pub(crate) elapsed: Duration,
@@ -81,6 +83,24 @@ struct Queue {
     cancelled: bool,
 }
 
+impl Queue {
+    /// The bell of a lane that has room, and is taken to be called with this.
+    fn call(&mut self) -> Option<Arc<AtomicWaker>> {
+        let called = &mut self.lanes[self.hungry.pop()?];
+        called.hungry = false;
+        Some(called.bell.clone())
+    }
+
+    /// As [`call`](Self::call), if there is anything to call a lane for.
+    fn call_for_jobs(&mut self) -> Option<Arc<AtomicWaker>> {
+        if self.jobs.is_empty() {
+            None
+        } else {
+            self.call()
+        }
+    }
+}
+
 struct LaneState {
     bell: Arc<AtomicWaker>,
     hungry: bool,
@@ -108,13 +128,19 @@ pub(crate) enum Supply {
 }
 
 impl Belt {
-    pub(super) fn new(queues: usize, keeps_requests: bool) -> Self {
+    pub(super) fn new(queues: usize, backlog: Arc<Backlog>, keeps_requests: bool) -> Self {
         Self {
             queues: (0..queues).map(|_| Mutex::default()).collect(),
             done: Mutex::default(),
             stop: OnceLock::new(),
+            backlog,
             keeps_requests,
         }
+    }
+
+    /// What has landed here and has not been given out.
+    pub(super) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
     }
 
     /// Whether requests come back with their outcomes even if there is a response.
@@ -132,12 +158,10 @@ impl Belt {
             return self.strand(jobs.drain(..), why);
         }
         for _ in 0..jobs.len() {
-            let Some(lane) = state.hungry.pop() else {
+            let Some(bell) = state.call() else {
                 break;
             };
-            let called = &mut state.lanes[lane];
-            called.hungry = false;
-            bells.push(called.bell.clone());
+            bells.push(bell);
         }
         state.jobs.extend(jobs.drain(..));
         drop(state);
@@ -234,11 +258,18 @@ impl Belt {
                 state.hungry.retain(|&other| other != lane);
             }
         }
-        if state.ended && state.jobs.is_empty() {
+        let supply = if state.ended && state.jobs.is_empty() {
             Supply::Ended
         } else {
             Supply::Open
+        };
+        // Whoever was called and has no room any more passes the call on.
+        let next = state.call_for_jobs();
+        drop(state);
+        if let Some(bell) = next {
+            bell.wake();
         }
+        supply
     }
 
     /// A lane has ended, by itself or because what it ran on is gone. The last one takes along what
@@ -252,7 +283,12 @@ impl Belt {
         } else {
             VecDeque::new()
         };
+        // It may have been called, and not have come.
+        let next = state.call_for_jobs();
         drop(state);
+        if let Some(bell) = next {
+            bell.wake();
+        }
         self.strand(stranded, why);
     }
 
@@ -289,6 +325,7 @@ impl Belt {
             return;
         }
         let mut done = self.done();
+        self.backlog.landed(outcomes.len());
         done.outcomes.extend(outcomes.drain(..));
         let receiver = done.receiver.take();
         drop(done);
@@ -339,7 +376,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering::SeqCst},
+        task::Wake,
+    };
+
     use super::*;
+
+    fn belt() -> Belt {
+        Belt::new(1, Arc::new(Backlog::new(10)), false)
+    }
 
     fn closed() -> BackendError {
         BackendError::backend_closed()
@@ -347,7 +393,7 @@ mod tests {
 
     #[test]
     fn lanes_that_have_ended_leave_nothing_behind() {
-        let belt = Belt::new(1, false);
+        let belt = belt();
         for slot in 0..100 {
             let lane = belt.open_lane(0, Arc::default());
             belt.submit(0, &mut vec![job(slot)], closed);
@@ -359,9 +405,43 @@ mod tests {
         }
     }
 
+    #[derive(Default)]
+    struct Rings(AtomicUsize);
+
+    impl Wake for Rings {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    fn lane(belt: &Belt) -> (usize, Arc<Rings>) {
+        let (doorbell, rings) = (Arc::new(AtomicWaker::new()), Arc::new(Rings::default()));
+        doorbell.register(&Waker::from(rings.clone()));
+        let lane = belt.open_lane(0, doorbell);
+        assert_eq!(belt.take(0, lane, 1, &mut VecDeque::new()), Supply::Open);
+        (lane, rings)
+    }
+
+    #[test]
+    fn a_lane_that_was_called_and_has_no_room_any_more_passes_the_call_on() {
+        for is_over in [false, true] {
+            let belt = belt();
+            let ((_, other), (called, rings)) = (lane(&belt), lane(&belt));
+            belt.submit(0, &mut vec![job(0)], closed);
+            let count = |rings: &Rings| rings.0.load(SeqCst);
+            assert_eq!((count(&rings), count(&other)), (1, 0));
+            if is_over {
+                belt.close_lane(0, called, closed);
+            } else {
+                belt.take(0, called, 0, &mut VecDeque::new());
+            }
+            assert_eq!(count(&other), 1);
+        }
+    }
+
     #[test]
     fn what_is_put_down_after_a_stop_has_its_outcome_at_once() {
-        let belt = Belt::new(1, false);
+        let belt = belt();
         let lane = belt.open_lane(0, Arc::default());
         belt.submit(0, &mut vec![job(0)], closed);
         belt.stop(Stop::Cancelled);
@@ -385,7 +465,7 @@ mod tests {
 
     #[test]
     fn a_stop_calls_the_receiver_though_there_is_nothing_to_receive() {
-        let belt = Belt::new(1, false);
+        let belt = belt();
         let mut cx = Context::from_waker(Waker::noop());
         assert!(
             belt.poll_receive(&mut VecDeque::new(), &mut cx)

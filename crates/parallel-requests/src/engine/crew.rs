@@ -40,7 +40,7 @@ pub(crate) struct Crew {
 
 /// Where one batch is worked on.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum Site {
     /// On the caller's runtime.
     Here(Handle),
     /// On the client's own threads.
@@ -50,19 +50,19 @@ pub(super) enum Place {
 }
 
 impl Crew {
-    /// The place for a batch that begins here and now.
-    pub(super) fn place(&self) -> Place {
+    /// The site of a batch that begins here and now.
+    pub(super) fn site(&self) -> Site {
         match (self.drivers.stay_here(), Handle::try_current()) {
-            (true, Ok(here)) => Place::Here(here),
-            (true, Err(_)) => Place::Nowhere,
-            (false, _) => Place::Drivers,
+            (true, Ok(here)) => Site::Here(here),
+            (true, Err(_)) => Site::Nowhere,
+            (false, _) => Site::Drivers,
         }
     }
 
-    /// How many queues there are for a batch at that place.
-    pub(super) fn queues(&self, place: &Place) -> usize {
-        match place {
-            Place::Drivers if self.is_async() => self.drivers.max(),
+    /// How many queues there are for a batch at that site.
+    pub(super) fn queues(&self, site: &Site) -> usize {
+        match site {
+            Site::Drivers if self.is_async() => self.drivers.max(),
             _ => 1,
         }
     }
@@ -71,13 +71,13 @@ impl Crew {
     /// flight, so that a request that ends is followed by the next at once and not when its caller
     /// has been asked for it.
     pub(super) fn window(&self) -> usize {
-        self.concurrency * 2
+        self.concurrency.saturating_mul(2)
     }
 
     /// Sees to it that a queue with so many requests that are not done has the lanes for them.
     pub(super) fn staff(
         &self,
-        place: &Place,
+        site: &Site,
         belt: &Arc<Belt>,
         queue: usize,
         unfinished: usize,
@@ -95,10 +95,10 @@ impl Crew {
             lanes,
         };
         for _ in belt.lanes(queue)..lanes.min(unfinished) {
-            let runtime = match place {
-                Place::Here(handle) => handle.clone(),
-                Place::Drivers => self.drivers.get(queue)?,
-                Place::Nowhere => return Err(no_runtime),
+            let runtime = match site {
+                Site::Here(handle) => handle.clone(),
+                Site::Drivers => self.drivers.get(queue)?,
+                Site::Nowhere => return Err(no_runtime),
             };
             let held = self.gauges.held().clone();
             let lane = Lane::open(belt.clone(), queue, self.stack.clone(), held, width);
@@ -122,13 +122,13 @@ impl Crew {
     /// dropped; `None` if there is none.
     pub(super) fn watch(
         &self,
-        place: &Place,
+        site: &Site,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> Option<AbortOnDropHandle<()>> {
-        let runtime = match place {
-            Place::Here(handle) => handle.clone(),
-            Place::Drivers => self.drivers.any().ok()?,
-            Place::Nowhere => return None,
+        let runtime = match site {
+            Site::Here(handle) => handle.clone(),
+            Site::Drivers => self.drivers.any().ok()?,
+            Site::Nowhere => return None,
         };
         Some(AbortOnDropHandle::new(runtime.spawn(work)))
     }

@@ -6,12 +6,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig};
+use pr_core::{BackendError, Delivery, ErrorKind, NormalizedResponse, RequestConfig};
 use tokio::time::Instant;
 use tower::Service;
 
 use super::belt::{Done, Job};
-use crate::stack::Stack;
+use crate::{cut_off, stack::Stack};
 
 /// One request from its dispatch to its outcome. By hand and not an `async` block, so that a lane
 /// that is cut off can tell which requests it had.
@@ -38,14 +38,33 @@ impl Flight {
         }
     }
 
-    /// The outcome of a request that is given up; what it held is free.
+    /// The outcome of a request that is given up; what it held is free. If all that is done with
+    /// calls is done `in_sight`, within their futures, the layers know whether it may have been sent.
     pub(super) fn cut_off(
         &mut self,
-        why: impl FnOnce(Option<&RequestConfig>) -> BackendError,
+        in_sight: bool,
+        why: impl FnOnce(Delivery, Option<&RequestConfig>) -> BackendError,
     ) -> Done {
-        let error = why(self.request.as_ref());
-        let _ = unless_it_panics(|| self.call = None);
-        self.land(Err(error))
+        let is_whole = self.call.is_some();
+        let mut has_panicked = false;
+        let remains = cut_off::watch(|| {
+            has_panicked = unless_it_panics(|| self.call = None).is_none();
+        });
+        let knows = in_sight && is_whole && !has_panicked;
+        let delivery = if knows {
+            remains.delivery()
+        } else {
+            Delivery::Unknown
+        };
+        let is_under_way = remains.is_under_way() || !knows;
+        let error = why(delivery, self.request.as_ref());
+        let mut done = self.land(Err(error.with_earlier_attempts(remains.into_earlier())));
+        if !is_under_way {
+            // It was waiting for its turn, or for its next attempt.
+            done.is_begun = false;
+            done.retries = done.retries.saturating_sub(1);
+        }
+        done
     }
 
     fn land(&mut self, result: Result<NormalizedResponse, BackendError>) -> Done {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{Stream, stream::FuturesUnordered, task::AtomicWaker};
-use pr_core::{BackendError, Delivery};
+use pr_core::BackendError;
 use tower::Service;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     options::Stop,
 };
 use crate::{
+    backlog::{self, Backlog},
     held::{Held, Watch},
     stack::Stack,
 };
@@ -33,6 +34,8 @@ pub(super) struct Lane {
     stack: Stack,
     width: Width,
     held: Watch,
+    /// Lent to the thread while this is polled.
+    backlog: Option<Arc<Backlog>>,
     in_flight: FuturesUnordered<Flight>,
     /// Taken off the belt, and not yet let through by the stack.
     taken: VecDeque<Job>,
@@ -53,7 +56,8 @@ pub(super) struct Width {
 
 impl Width {
     fn with(self, held: usize) -> usize {
-        self.base + held.min(self.look_ahead).div_ceil(self.lanes)
+        let more = held.min(self.look_ahead).div_ceil(self.lanes);
+        self.base.saturating_add(more)
     }
 }
 
@@ -81,17 +85,52 @@ impl Lane {
     ) -> Self {
         let doorbell = Arc::new(AtomicWaker::new());
         let number = belt.open_lane(queue, doorbell.clone());
+        let backlog = Some(belt.backlog().clone());
         Self {
             belt,
             queue,
             number,
             held: Watch::new(held, doorbell.clone()),
+            backlog,
             bell: doorbell,
             stack,
             width,
             in_flight: FuturesUnordered::new(),
             taken: VecDeque::new(),
             finished: Vec::new(),
+        }
+    }
+
+    /// Goes on as far as there is anything to go on with.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.bell.register(cx.waker());
+        let mut turn = 0;
+        loop {
+            let begun = self.begin(cx);
+            match begun.supply {
+                Supply::Cancelled => {
+                    self.in_flight.clear();
+                    self.taken.clear();
+                    return Poll::Ready(());
+                }
+                Supply::Stopped(why) => {
+                    self.stop(why);
+                    return Poll::Ready(());
+                }
+                Supply::Open | Supply::Ended => {}
+            }
+            let finished = self.finish(cx);
+            if begun.supply == Supply::Ended && self.is_empty() {
+                return Poll::Ready(());
+            }
+            if finished == 0 && !self.may_begin_more(&begun) {
+                return Poll::Pending;
+            }
+            turn += finished.max(begun.count);
+            if turn >= TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
     }
 
@@ -136,8 +175,10 @@ impl Lane {
 
     /// Gives up all that it has; what that held is free before anybody hears of it.
     fn stop(&mut self, why: Stop) {
+        let in_sight = self.stack.is_plain();
         for flight in &mut self.in_flight {
-            let cut_off = flight.cut_off(|request| why.error(Delivery::Unknown, request));
+            let cut_off =
+                flight.cut_off(in_sight, |delivery, request| why.error(delivery, request));
             self.finished.push(cut_off);
         }
         self.in_flight.clear();
@@ -181,45 +222,21 @@ impl Future for Lane {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.bell.register(cx.waker());
-        let mut turn = 0;
-        loop {
-            let begun = this.begin(cx);
-            match begun.supply {
-                Supply::Cancelled => {
-                    this.in_flight.clear();
-                    this.taken.clear();
-                    return Poll::Ready(());
-                }
-                Supply::Stopped(why) => {
-                    this.stop(why);
-                    return Poll::Ready(());
-                }
-                Supply::Open | Supply::Ended => {}
-            }
-            let finished = this.finish(cx);
-            if begun.supply == Supply::Ended && this.is_empty() {
-                return Poll::Ready(());
-            }
-            if finished == 0 && !this.may_begin_more(&begun) {
-                return Poll::Pending;
-            }
-            turn += finished.max(begun.count);
-            if turn >= TURN {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
+        let inside = backlog::enter(this.backlog.take());
+        let polled = this.drive(cx);
+        this.backlog = inside.leave();
+        polled
     }
 }
 
 impl Drop for Lane {
     fn drop(&mut self) {
         let why = BackendError::backend_closed;
+        let in_sight = self.stack.is_plain();
         let mut cut_off: Vec<_> = self
             .in_flight
             .iter_mut()
-            .map(|flight| flight.cut_off(|_| why().with_delivery(Delivery::Unknown)))
+            .map(|flight| flight.cut_off(in_sight, |delivery, _| why().with_delivery(delivery)))
             .collect();
         self.belt.strand(self.taken.drain(..), why);
         self.belt.deliver(&mut cut_off);

@@ -12,7 +12,11 @@
 //! lane, and the rest of the input from the run, which pulls it and sends nothing.
 //!
 //! Requests that are *held up* ([`Held`](crate::held::Held)) count neither against the window of a
-//! run nor against the width of a lane, so that a host that is paused keeps no other waiting.
+//! run nor against the width of a lane, so that a host that is paused keeps no other waiting. When
+//! there are many and they go on all at once, a [`Backlog`](crate::backlog::Backlog) has them wait for
+//! the caller, so that no more outcomes pile up than the window holds.
+//!
+//! What is cut off has an outcome that says what the layers [knew](crate::cut_off) of it.
 
 mod belt;
 mod crew;

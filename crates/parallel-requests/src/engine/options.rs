@@ -83,6 +83,10 @@ impl Stop {
                 ErrorKind::Cancelled,
                 "the batch was cancelled before this request was done",
             ),
+            Self::Failures(0) => BackendError::new(
+                ErrorKind::Cancelled,
+                "the batch was stopped before this request was done, because another one had failed",
+            ),
             Self::Failures(most) => BackendError::new(
                 ErrorKind::Cancelled,
                 format!(

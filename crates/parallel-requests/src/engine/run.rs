@@ -15,20 +15,21 @@ use futures::{
 use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig};
 use slab::Slab;
 use tokio::{
-    task::unconstrained,
+    task::coop::{self, unconstrained},
     time::{Instant, sleep},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     belt::{Belt, Done, Job},
-    crew::{self, Crew, Place},
+    crew::{self, Crew, Site},
     flight::unless_it_panics,
     options::{Options, Stop},
     order::Order,
 };
 use crate::{
     BatchItem, Outcome,
+    backlog::Backlog,
     batch::{Counts, attempts},
     held::Watch,
 };
@@ -65,8 +66,9 @@ struct Slot<K> {
 
 /// What is there from the first poll on.
 struct Started {
-    place: Place,
+    site: Site,
     belt: Arc<Belt>,
+    backlog: Arc<Backlog>,
     /// The size of the window if nothing is held up.
     window: usize,
     held: Watch,
@@ -101,6 +103,10 @@ const HANDFULS: usize = 8;
 
 /// After how many outcomes that nobody had to wait for others get their turn.
 const TURN: usize = 1_024;
+
+/// To how many outcomes more one comes that is turned into something else, where a task may have so
+/// many to a turn.
+const READING: usize = 7;
 
 type Key<S> = <<S as Stream>::Item as BatchItem>::Key;
 
@@ -139,13 +145,21 @@ where
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        // Whoever takes one outcome after the other in the same task is to leave others theirs, a
+        // time limit around this for one.
+        let turn = ready!(coop::poll_proceed(cx));
         loop {
             self.heed();
             let pulled = self.pull(cx);
+            self.let_parked_go();
             match self.next_received() {
                 Next::Outcome(outcome) => {
                     self.counts.publish(self.received.len());
                     self.at_once += usize::from(self.stopped.is_some());
+                    turn.made_progress();
+                    if self.options.is_typed {
+                        charge_for_reading(cx);
+                    }
                     return Poll::Ready(Some(outcome));
                 }
                 // There is room for other requests now.
@@ -160,6 +174,7 @@ where
             if pulled == Pulled::Full && self.waits_for_room(cx) {
                 continue;
             }
+            self.let_parked_go_before_waiting(cx);
             let started = Started::get(&mut self.started, &self.crew, &self.options, &self.counts);
             ready!(started.belt.poll_receive(&mut self.received, cx));
         }
@@ -264,7 +279,8 @@ where
             return None;
         }
         let started = Started::get(&mut self.started, &self.crew, &self.options, &self.counts);
-        let window = started.window + started.held.count().min(self.options.look_ahead);
+        let held = started.held.count().min(self.options.look_ahead);
+        let window = started.window.saturating_add(held);
         let room = window.saturating_sub(self.slots.len());
         (room >= (started.window / HANDFULS).max(1)).then_some(room)
     }
@@ -279,18 +295,42 @@ where
         self.room().is_some()
     }
 
+    /// Lets requests go on that wait until there are fewer outcomes to be received, if there are.
+    fn let_parked_go(&mut self) {
+        if let Some(started) = &self.started
+            && started.backlog.has_parked()
+        {
+            let held = started.held.count().min(self.options.look_ahead);
+            started.backlog.let_go(held);
+        }
+    }
+
+    /// As [`let_parked_go`](Self::let_parked_go), for when there is nothing to be received: none is
+    /// missed then, and this is polled again when more is held up.
+    fn let_parked_go_before_waiting(&mut self, cx: &mut Context<'_>) {
+        if let Some(started) = &mut self.started {
+            started.backlog.settle();
+            if started.backlog.has_parked() {
+                started.bell.register(cx.waker());
+                started.held.arm();
+                self.let_parked_go();
+            }
+        }
+    }
+
     /// Has worked on what has been pulled.
     fn submit(&mut self) {
         let Some(started) = &mut self.started else {
             return;
         };
-        let (place, belt) = (&started.place, &started.belt);
+        started.backlog.pulled(self.counts.pulled);
+        let (site, belt) = (&started.site, &started.belt);
         let (unfinished, look_ahead) = (self.slots.len(), self.options.look_ahead);
         for (queue, jobs) in started.outgoing.iter_mut().enumerate() {
             if jobs.is_empty() {
                 continue;
             }
-            match self.crew.staff(place, belt, queue, unfinished, look_ahead) {
+            match self.crew.staff(site, belt, queue, unfinished, look_ahead) {
                 Ok(()) => belt.submit(queue, jobs, BackendError::backend_closed),
                 Err(why) => belt.strand(jobs.drain(..), why),
             }
@@ -334,7 +374,8 @@ where
         } = done;
         self.counts.retried += done.retries as u64;
         let tried = if !done.is_begun {
-            Some(Box::default())
+            let earlier = result.as_ref().err().map(BackendError::earlier_attempts);
+            Some(earlier.unwrap_or_default().into())
         } else if self.options.turns(&result) {
             Some(attempts(elapsed, &result).into())
         } else {
@@ -355,6 +396,10 @@ where
             {
                 self.stop(Stop::Failures(most));
             }
+        }
+        if let Some(started) = &self.started {
+            let given = self.counts.succeeded + self.counts.failed;
+            started.backlog.given(given);
         }
         Outcome {
             index,
@@ -391,6 +436,19 @@ where
     }
 }
 
+/// Has the current task yield earlier than after so many outcomes as Tokio has for a turn: what the
+/// caller makes of each takes its time.
+fn charge_for_reading(cx: &mut Context<'_>) {
+    for _ in 0..READING {
+        if !coop::has_budget_remaining() {
+            return;
+        }
+        if let Poll::Ready(turn) = coop::poll_proceed(cx) {
+            turn.made_progress();
+        }
+    }
+}
+
 /// What there is among the outcomes that were received.
 enum Next<K, T> {
     Outcome(Outcome<K, T>),
@@ -415,20 +473,22 @@ impl Started {
     }
 
     fn new(crew: &Crew, options: &Options) -> Self {
-        let place = crew.place();
-        let queues = crew.queues(&place);
-        let belt = Arc::new(Belt::new(queues, options.may_fail_late()));
+        let (site, window) = (crew.site(), crew.window());
+        let backlog = Arc::new(Backlog::new(window));
+        let queues = crew.queues(&site);
+        let belt = Arc::new(Belt::new(queues, backlog.clone(), options.may_fail_late()));
         let doorbell = Arc::new(AtomicWaker::new());
         let deadline = options.deadline.and_then(|limit| {
             // One that is too far away to be told is none.
             Some((Instant::now().checked_add(limit)?, Stop::Deadline(limit)))
         });
         let is_watched = deadline.is_some() || options.cancellation.is_some();
-        let watchdog = is_watched.then(|| crew.watch(&place, watch(belt.clone(), options)));
+        let watchdog = is_watched.then(|| crew.watch(&site, watch(belt.clone(), options)));
         Self {
-            window: crew.window(),
-            place,
+            window,
+            site,
             belt,
+            backlog,
             held: Watch::new(crew.gauges.held().clone(), doorbell.clone()),
             bell: doorbell,
             outgoing: (0..queues).map(|_| Vec::new()).collect(),

@@ -67,6 +67,13 @@ pub(crate) enum Layered<S> {
     Wrapped(PolicyService),
 }
 
+impl<S> Layered<S> {
+    /// Whether there are none of the user's.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+}
+
 impl<S: RequestService> Service<RequestConfig> for Layered<S> {
     type Response = NormalizedResponse;
     type Error = BackendError;

@@ -33,6 +33,11 @@ pub trait PolicyOverrides: Sized {
     fn queue_timeout(self, limit: Duration) -> Self;
 }
 
+/// Marks a request that was said not to be sent again before its policy said so: another policy leaves
+/// that as it is.
+#[derive(Clone, Copy, Debug)]
+struct OnceOnly;
+
 impl PolicyOverrides for RequestConfig {
     fn retry(self, policy: RetryPolicy) -> Self {
         let was_never = self
@@ -40,9 +45,10 @@ impl PolicyOverrides for RequestConfig {
             .is_some_and(RetryPolicy::is_never);
         // Said to the request itself, because what is opened as a stream goes past the policies.
         let request = match (was_never, policy.is_never()) {
+            (false, true) if self.resend_setting() == Some(false) => self.extension(OnceOnly),
             (_, true) => self.resend(false),
-            (true, false) => self.resend(true),
-            (false, false) => self,
+            (true, false) if self.extension_ref::<OnceOnly>().is_none() => self.resend(true),
+            (_, false) => self,
         };
         request.extension(policy)
     }

@@ -17,6 +17,8 @@ mod progress;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod selection;
 #[cfg(test)]
 mod settings;

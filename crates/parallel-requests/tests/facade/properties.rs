@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -96,6 +97,20 @@ impl Fault {
     /// Whether the peer may have acted on it.
     fn may_be_processed(self) -> bool {
         !matches!(self, Self::Refused | Self::Status(_) | Self::Pause(_))
+    }
+}
+
+impl Request {
+    /// Whether the peer got to see it, if so many attempts were made.
+    fn was_sent(&self, attempts: usize) -> bool {
+        let mut faults = self
+            .faults
+            .iter()
+            .chain(iter::repeat(self.faults.last().unwrap_or(&Fault::None)));
+        faults
+            .by_ref()
+            .take(attempts)
+            .any(|fault| !matches!(fault, Fault::Refused))
     }
 }
 
@@ -275,7 +290,8 @@ async fn check(case: Case, clock: Clock) -> Result<(), TestCaseError> {
         if let Some(error) = outcome.error() {
             let is_batch = error.timeout_phase() == Some(TimeoutPhase::Batch);
             if is_batch || error.kind() == ErrorKind::Cancelled {
-                let was_sent = peer.sent.lock().unwrap().contains_key(&outcome.index);
+                let times = peer.sent.lock().unwrap().get(&outcome.index).copied();
+                let was_sent = case.requests[outcome.index].was_sent(times.unwrap_or(0));
                 let is_known = error.delivery() == Delivery::NotSent;
                 prop_assert!(!(is_known && was_sent), "it was sent");
             }

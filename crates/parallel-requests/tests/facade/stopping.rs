@@ -295,3 +295,86 @@ fn over_real_transports_what_is_in_flight_ends_at_once() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_for_its_host_was_not_sent() {
+    let backend = MemoryBackend::always(Answer::hang());
+    let client = ParallelRequests::builder()
+        .backend(std::sync::Arc::new(backend))
+        .concurrency(CONCURRENCY)
+        .concurrency_per_host(1)
+        .build()
+        .unwrap();
+    let posts = (0..50).map(|number| RequestConfig::post(url(number)));
+    let limit = Duration::from_secs(5);
+    let batch = client.batch(posts).deadline(limit).collect().await;
+    assert_eq!(tally(&batch, ErrorKind::Timeout), (0, 1, 49));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_being_retried_keeps_its_attempts() {
+    // In flight when it is cut off, or between two attempts.
+    for is_in_flight in [true, false] {
+        let backend = MemoryBackend::answering(move |request| {
+            if is_in_flight && request.uri.path() == "/0" {
+                Answer::status(503).after(Duration::from_secs(4))
+            } else {
+                Answer::status(503)
+            }
+        });
+        let client = ParallelRequests::builder()
+            .backend(std::sync::Arc::new(backend.clone()))
+            .retry(
+                RetryPolicy::default()
+                    .max_retries(1_000)
+                    .base(Duration::from_secs(1))
+                    .cap(Duration::from_secs(1)),
+            )
+            .build()
+            .unwrap();
+        let stop = Cancellation::new();
+        let batch = client.batch([url(0)]).cancellation(stop.clone());
+        let progress = batch.progress();
+        let cancel = async {
+            let begun = || usize::try_from(backend.counts().begun).unwrap();
+            let answered = || usize::try_from(backend.counts().answered).unwrap();
+            while begun() < 4 || (answered() < begun()) != is_in_flight {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            stop.cancel();
+            begun()
+        };
+        let (batch, begun) = futures::join!(batch.collect(), cancel);
+        let outcome = batch.get(0).unwrap();
+        let error = outcome.error().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        assert_eq!(error.delivery(), Delivery::Unknown, "it was answered");
+        assert_eq!(outcome.attempts().len(), begun);
+        assert_eq!(progress.snapshot().retried, begun as u64 - 1);
+        assert_eq!(
+            outcome
+                .attempts()
+                .iter()
+                .filter(|attempt| attempt.result.is_ok())
+                .count(),
+            begun - usize::from(is_in_flight),
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_a_layer_of_the_users_nobody_knows_whether_it_was_sent() {
+    let client = ParallelRequests::builder()
+        .backend(std::sync::Arc::new(MemoryBackend::always(Answer::hang())))
+        .concurrency_per_host(1)
+        .layer(tower::layer::util::Identity::new())
+        .build()
+        .unwrap();
+    let limit = Duration::from_secs(5);
+    let batch = client
+        .batch((0..10).map(url))
+        .deadline(limit)
+        .collect()
+        .await;
+    assert_eq!(tally(&batch, ErrorKind::Timeout), (0, 10, 0));
+}

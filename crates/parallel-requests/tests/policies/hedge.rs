@@ -1,12 +1,19 @@
 //! Second copies of requests that take long.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use futures::future::join_all;
 use parallel_requests::{
-    Body, ErrorKind, Hedge, ParallelRequests, PolicyOverrides, RequestConfig, RetryBudget,
-    RetryPolicy, http::Method,
+    Body, CircuitBreaker, CookieJar, ErrorKind, Hedge, ParallelRequests, PolicyOverrides,
+    RequestConfig, RetryBudget, RetryPolicy, http::Method,
 };
+use pr_core::{Delivery, ExchangeObserver, Stage};
 use pr_testkit::{Answer, MemoryBackend};
 use tokio::time::Instant;
 
@@ -79,8 +86,9 @@ async fn only_what_may_be_sent_twice_has_a_copy() {
     let get = || RequestConfig::get(URL);
     for (request, copies) in [
         (get(), 1),
-        (RequestConfig::put(URL).data("again"), 1),
-        (RequestConfig::new(Method::DELETE, URL), 1),
+        (RequestConfig::new(Method::HEAD, URL), 1),
+        (RequestConfig::put(URL).data("again"), 0),
+        (RequestConfig::new(Method::DELETE, URL), 0),
         (RequestConfig::post(URL).data("x"), 0),
         (RequestConfig::patch(URL).data("x"), 0),
         (RequestConfig::put(URL).data(once()), 0),
@@ -92,6 +100,171 @@ async fn only_what_may_be_sent_twice_has_a_copy() {
         let client = client(&backend, Hedge::after(PATIENCE), 20);
         client.send(request).await.unwrap();
         assert_eq!(backend.counts().begun, 1 + copies, "{shown}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_idempotent_but_not_safe_has_a_copy_if_that_is_said() {
+    let once = || Body::one_shot(None, futures::stream::iter([Ok("once".into())]));
+    for (request, copies) in [
+        (RequestConfig::get(URL), 1),
+        (RequestConfig::put(URL).data("again"), 1),
+        (RequestConfig::new(Method::DELETE, URL), 1),
+        (RequestConfig::post(URL).data("x"), 0),
+        (RequestConfig::put(URL).data(once()), 0),
+    ] {
+        let backend = MemoryBackend::always(Answer::ok().after(3 * PATIENCE));
+        let shown = format!("{request:?}");
+        let hedge = Hedge::after(PATIENCE).idempotent_methods(true);
+        client(&backend, hedge, 20).send(request).await.unwrap();
+        assert_eq!(backend.counts().begun, 1 + copies, "{shown}");
+    }
+}
+
+/// The gate hears of each reply when it is there, and once, whether it wins or not.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_either_is_asked_for_begins_with_its_reply() {
+    let pause = |status: u16| Answer::status(status).header("retry-after", "10");
+    for (name, first, copy, expected, until) in [
+        (
+            "the first loses",
+            pause(429).after(ms(150)),
+            Answer::ok().after(ms(200)),
+            200,
+            10_150,
+        ),
+        (
+            "the copy loses",
+            Answer::ok().after(ms(300)),
+            pause(503).after(ms(50)),
+            200,
+            10_150,
+        ),
+        (
+            "the copy is what is left",
+            Answer::error(ErrorKind::Protocol, "scripted").after(ms(5_000)),
+            pause(503),
+            503,
+            10_100,
+        ),
+        (
+            "the first is what is left",
+            pause(429).after(ms(150)),
+            Answer::error(ErrorKind::Protocol, "scripted").after(ms(5_000)),
+            429,
+            10_150,
+        ),
+        (
+            "there is no copy",
+            pause(429).after(ms(50)),
+            Answer::ok(),
+            429,
+            10_050,
+        ),
+    ] {
+        let backend = answers([first, copy]);
+        let client = client(&backend, Hedge::after(PATIENCE), 20);
+        let began = Instant::now();
+        assert_eq!(
+            client.get(URL).await.unwrap().status_code(),
+            expected,
+            "{name}"
+        );
+        client.get(URL).await.unwrap();
+        assert_eq!(
+            backend.counts().begun,
+            if name == "there is no copy" { 2 } else { 3 }
+        );
+        let took = began.elapsed();
+        // Up to a tenth is added by chance.
+        let range = ms(until)..ms(until + 1_005);
+        assert!(range.contains(&took), "{name}: {took:?}");
+    }
+}
+
+/// The pause is there for others while the copy is still under way.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_first_counts_while_its_copy_is_under_way() {
+    let refusal = Answer::status(429)
+        .header("retry-after", "5")
+        .after(ms(150));
+    let backend = answers([refusal, Answer::ok().after(ms(20_000))]);
+    let client = client(&backend, Hedge::after(PATIENCE), 20);
+    let other = async {
+        tokio::time::sleep(ms(1_000)).await;
+        client.get(URL).await.unwrap();
+        Instant::now()
+    };
+    let began = Instant::now();
+    let (first, other) = tokio::join!(client.get(URL), other);
+    assert_eq!(first.unwrap().status_code(), 200);
+    let other = other - began;
+    assert!((ms(5_150)..ms(5_655)).contains(&other), "{other:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_probe_of_a_half_open_circuit_has_no_copy() {
+    let bad = || Answer::status(503);
+    let slow = || Answer::ok().after(10 * PATIENCE);
+    let backend = answers([bad(), bad(), slow(), slow()]);
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend.clone()))
+        .circuit_breaker(CircuitBreaker::default().consecutive_failures(2))
+        .hedge(Hedge::after(PATIENCE).max_hedges(3))
+        .retry(RetryPolicy::default().statuses([]))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        client.get(URL).await.unwrap();
+    }
+    tokio::time::sleep(ms(6_000)).await;
+    client.get(URL).await.unwrap();
+    assert_eq!(backend.counts().begun, 3);
+    // And when the circuit is closed again there are copies as before.
+    client.get(URL).await.unwrap();
+    assert_eq!(backend.counts().begun, 5);
+}
+
+/// A copy of what waits for a connection would wait for one, too.
+#[tokio::test(start_paused = true)]
+async fn its_patience_begins_when_the_exchange_leaves_the_backends_queue() {
+    use Stage::{AwaitingHead, Connecting, Queued};
+    for (stages, copies) in [
+        (&[(Queued, 5)][..], 0),
+        (&[(Connecting, 5)], 1),
+        (&[(AwaitingHead, 5)], 1),
+        // There were connections enough; and then there was a place.
+        (&[(Connecting, 0), (Queued, 5)], 0),
+        (&[(Queued, 5), (Connecting, 5)], 1),
+        (&[(Connecting, 0), (Queued, 5), (Connecting, 0)], 0),
+        (&[(Connecting, 0), (Queued, 5), (AwaitingHead, 5)], 1),
+        // It has been sent, and waits to follow a redirect.
+        (&[(AwaitingHead, 0), (Queued, 5)], 1),
+    ] {
+        let backend = MemoryBackend::handling(move |request| async move {
+            for (stage, patiences) in stages {
+                request.progress.reach(*stage);
+                tokio::time::sleep(*patiences * PATIENCE).await;
+            }
+            request.progress.reach(Stage::Sending);
+            Err(pr_core::BackendError::new(ErrorKind::Protocol, "scripted"))
+        });
+        let seen = Arc::new(Seen::default());
+        let request = RequestConfig::get(URL).observe_exchange(seen.clone());
+        let client = client(&backend, Hedge::after(PATIENCE), 20);
+        client.send(request).await.unwrap_err();
+        assert_eq!(backend.counts().begun, 1 + copies, "{stages:?}");
+        // Whoever watches the request still does.
+        assert!(seen.0.load(SeqCst));
+    }
+}
+
+#[derive(Default)]
+struct Seen(AtomicBool);
+
+impl ExchangeObserver for Seen {
+    fn reached(&self, stage: Stage) {
+        self.0.fetch_or(stage == Stage::Sending, SeqCst);
     }
 }
 
@@ -149,11 +322,22 @@ async fn if_all_fail_the_reply_is_the_one_that_tells_most() {
     }
     // It never claims that less has happened than may have.
     let unknown = || Answer::error(ErrorKind::Closed, "scripted").after(late);
-    for two in [[unknown(), error()], [error(), unknown()]] {
-        let backend = answers(two);
-        let client = client(&backend, Hedge::after(PATIENCE), 20);
-        let error = client.get(URL).await.unwrap_err();
-        assert!(error.may_have_been_processed());
+    let refused = || {
+        Answer::error(ErrorKind::Protocol, "scripted")
+            .delivery(Delivery::NotProcessed)
+            .after(late)
+    };
+    for (one, other, expected) in [
+        (unknown(), error(), Delivery::Unknown),
+        (unknown(), refused(), Delivery::Unknown),
+        (refused(), error(), Delivery::NotProcessed),
+    ] {
+        for two in [[one.clone(), other.clone()], [other, one]] {
+            let backend = answers(two);
+            let client = client(&backend, Hedge::after(PATIENCE), 20);
+            let error = client.get(URL).await.unwrap_err();
+            assert_eq!(error.delivery(), expected);
+        }
     }
 }
 
@@ -213,6 +397,22 @@ async fn dropping_the_request_drops_all_of_its_copies() {
         .unwrap_err();
     let counts = backend.counts();
     assert_eq!((counts.begun, counts.dropped), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_jar_keeps_the_cookies_of_a_losers_head() {
+    let loser = Answer::ok().header("set-cookie", "id=loser").body("half");
+    let backend = answers([loser.then_hang(), Answer::ok()]).recording();
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend.clone()))
+        .cookie_jar(CookieJar::new())
+        .hedge(Hedge::after(PATIENCE))
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        client.get(URL).await.unwrap();
+    }
+    assert_eq!(backend.requests()[2].headers["cookie"], "id=loser");
 }
 
 #[test]

@@ -17,13 +17,19 @@ mod never;
 #[cfg(test)]
 mod observer;
 #[cfg(test)]
+mod proxy_failures;
+#[cfg(test)]
 mod proxy_pool;
+#[cfg(test)]
+mod proxy_routes;
 #[cfg(test)]
 mod rate_limit;
 #[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod retry_after;
+#[cfg(test)]
+mod retry_outcome;
 #[cfg(test)]
 mod server_limits;
 #[cfg(test)]

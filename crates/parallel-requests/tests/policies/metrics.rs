@@ -12,7 +12,7 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use parallel_requests::{ErrorKind, Metrics, ParallelRequests, RetryPolicy};
+use parallel_requests::{ErrorKind, Hedge, Metrics, ParallelRequests, RetryBudget, RetryPolicy};
 use pr_testkit::{Answer, MemoryBackend};
 
 /// Remembers what it is told, by name and labels.
@@ -180,6 +180,35 @@ async fn attempts_are_measured_by_the_conventions() {
     )));
     assert_eq!(described.len(), 5);
     assert!(!format!("{:?}", notes.values.lock().unwrap()).contains("canary"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_becomes_of_attempts_none_stays_active() {
+    let notes = Notes::default();
+    let _here = metrics::set_default_local_recorder(&notes);
+    let backend = MemoryBackend::answering(|request| match request.number % 3 {
+        0 => Answer::hang(),
+        1 => Answer::ok().body("x").then_hang(),
+        _ => Answer::ok().after(Duration::from_millis(50)),
+    });
+    let client = ParallelRequests::builder()
+        .backend(Arc::new(backend))
+        .metrics(Metrics::default().by_server(false))
+        .hedge(Hedge::after(Duration::from_millis(100)).budget(RetryBudget::unlimited()))
+        .timeout(Duration::from_secs(1))
+        .retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    for patience in [30, 130, 5_000, 5_000] {
+        let request = client.get("https://a.example/");
+        let _ = tokio::time::timeout(Duration::from_millis(patience), request).await;
+    }
+    let active = notes.values("http.client.active_requests http.request.method=GET");
+    assert!(active.len() >= 12, "{active:?}");
+    assert!(
+        active.iter().sum::<f64>().abs() < f64::EPSILON,
+        "{active:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

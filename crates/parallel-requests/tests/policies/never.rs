@@ -82,6 +82,12 @@ async fn it_goes_for_streams_and_can_be_taken_back() {
         (never(), get().retry(once()).retry(never()), 1, 1),
         (never(), get().retry(never()).retry(once()), 2, 4),
         (never(), get().resend(false).retry(once()), 1, 2),
+        (
+            once(),
+            get().resend(false).retry(never()).retry(once()),
+            1,
+            2,
+        ),
     ] {
         let shown = format!("{policy:?} {request:?}");
         let backend = MemoryBackend::always(closed.clone());

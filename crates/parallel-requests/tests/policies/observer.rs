@@ -1,15 +1,18 @@
 //! Observers: what they are told, in which order, and what their own faults do.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex},
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use parallel_requests::{
-    ClientBuilder, Ending, ErrorKind, Event, Observer, ParallelRequests, Phase, ProxyPool,
+    ClientBuilder, Ending, ErrorKind, Event, Hedge, Observer, ParallelRequests, Phase, ProxyPool,
     RequestConfig, RetryPolicy,
-    pr_core::{ExchangeObserver, Stage},
+    pr_core::{ConnectionInfo, ExchangeObserver, Stage},
 };
 use pr_testkit::{Answer, MemoryBackend, Server};
 use tokio::time::{sleep, timeout};
@@ -41,6 +44,42 @@ impl Log {
 
 fn over(backend: MemoryBackend) -> ClientBuilder {
     ParallelRequests::builder().backend(Arc::new(backend))
+}
+
+/// The attempts that have begun but have no end, and whether each that ended had begun and ended once.
+fn begun_and_over(events: &[Event]) -> (BTreeSet<u32>, bool) {
+    let mut begun = BTreeSet::new();
+    let mut is_sound = true;
+    for event in events {
+        is_sound &= match event.phase {
+            Phase::Dispatched { .. } => begun.insert(event.attempt),
+            Phase::Body { .. } | Phase::Failed { .. } | Phase::Cancelled => {
+                begun.remove(&event.attempt)
+            }
+            _ => true,
+        };
+    }
+    (begun, is_sound)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_loses_has_an_end_of_its_own() {
+    let backend = MemoryBackend::answering(|request| match request.number {
+        0 => Answer::hang(),
+        _ => Answer::ok(),
+    });
+    let log = Log::default();
+    let client = over(backend)
+        .observer(log.clone())
+        .hedge(Hedge::after(Duration::from_millis(100)))
+        .build()
+        .unwrap();
+    client.get("http://a.example/").await.unwrap();
+    assert_eq!(begun_and_over(&log.events()), (BTreeSet::new(), true));
+    let phases = log.phases();
+    assert!(phases.contains(&(1, "cancelled")), "{phases:?}");
+    assert!(phases.contains(&(2, "body")), "{phases:?}");
+    assert_eq!(phases.last().unwrap().1, "done");
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,6 +179,11 @@ async fn each_request_is_queued_first_and_done_last_whatever_becomes_of_it() {
         let done = |event: &&Event| matches!(event.phase, Phase::Done(_));
         assert_eq!(events[0].phase, Phase::Queued);
         assert_eq!(events.iter().filter(done).count(), 1, "{events:?}");
+        assert_eq!(
+            begun_and_over(events),
+            (BTreeSet::new(), true),
+            "{events:?}"
+        );
         let last = events.last().unwrap();
         assert!(done(&last), "{events:?}");
         cancelled += u32::from(last.phase == Phase::Done(Ending::Cancelled));
@@ -193,6 +237,34 @@ async fn the_requests_own_observer_is_told_as_well() {
     client.send(request).await.unwrap();
     assert!(own.0.lock().unwrap().contains(&Stage::AwaitingHead));
     assert!(log.phases().contains(&(1, "sent")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_requests_own_observer_that_panics_silences_nobody_else() {
+    #[derive(Default)]
+    struct Own(AtomicUsize);
+    impl ExchangeObserver for Own {
+        fn reached(&self, _: Stage) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            panic!("on purpose");
+        }
+
+        fn connected(&self, _: ConnectionInfo) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (own, log) = (Arc::new(Own::default()), Log::default());
+    let client = over(MemoryBackend::always(Answer::ok()))
+        .observer(log.clone())
+        .build()
+        .unwrap();
+    let request = RequestConfig::get("http://a.example/").observe_exchange(own.clone());
+    client.send(request).await.unwrap();
+    let phases = log.phases();
+    for phase in ["sent", "head", "body"] {
+        assert!(phases.contains(&(1, phase)), "{phases:?}");
+    }
+    assert_eq!(own.0.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,8 @@ A request that was answered, whatever its status, prints
   {\"index\":0,\"url\":\"https://example.org/\",\"status\":200,\"http_version\":\"HTTP/2\",
    \"bytes\":1256,\"elapsed_ms\":21.304,\"backend\":\"h2\"}
 on one line, with the final URL after redirects. One that was not prints
-  {\"index\":1,\"url\":\"https://example.org/\",\"error\":{\"kind\":\"timeout\",\"message\":\"...\"}}
+  {\"index\":1,\"url\":\"https://example.org/\",\"error\":{\"kind\":\"timeout\",\"phase\":\"head\",
+   \"delivery\":\"unknown\",\"message\":\"...\"}}
 with the URL that was asked for. The index counts requests in the order of the input, from 0.
 elapsed_ms is the time from when it had its turn to the last byte of its response. Requests that fail
 are sent again, up to three times; a line then has \"attempts\":2 or more, and elapsed_ms is the time of

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Holds what came early until everything before it has come.
 ///
-/// Its size is what came early, which the [window](super::window) bounds: a seat there is free again
+/// Its size is what came early, which the [window](mod@super::window) bounds: a seat there is free again
 /// only when its record has been written.
 pub(super) struct Reorder<T> {
     next: u64,

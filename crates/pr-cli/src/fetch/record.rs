@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use http::{StatusCode, Version};
 use parallel_requests::{
-    Attempt, BackendError, ErrorKind, NormalizedResponse, Outcome, TimeoutPhase,
+    Attempt, BackendError, Delivery, ErrorKind, NormalizedResponse, Outcome, TimeoutPhase,
 };
 use serde::Serialize;
 
@@ -60,6 +60,9 @@ impl Earlier {
 /// Why there is no response.
 pub(super) struct Failure {
     pub(super) kind: ErrorKind,
+    /// What was waited for, if time ran out.
+    phase: Option<TimeoutPhase>,
+    delivery: Delivery,
     pub(super) message: String,
 }
 
@@ -80,7 +83,12 @@ impl Failure {
         }
         match error.kind() {
             ErrorKind::Input => Self::input(&message, line),
-            kind => Self { kind, message },
+            kind => Self {
+                kind,
+                phase: error.timeout_phase(),
+                delivery: error.delivery(),
+                message,
+            },
         }
     }
 
@@ -92,6 +100,8 @@ impl Failure {
         };
         Self {
             kind: ErrorKind::Input,
+            phase: None,
+            delivery: Delivery::NotSent,
             message,
         }
     }
@@ -167,6 +177,8 @@ impl Record {
                     url: &self.url,
                     error: FailureFields {
                         kind: failure.kind.as_str(),
+                        phase: failure.phase.map(TimeoutPhase::as_str),
+                        delivery: failure.delivery.as_str(),
                         message: &failure.message,
                     },
                     attempts,
@@ -244,6 +256,9 @@ impl EarlierFields {
 #[derive(Serialize)]
 struct FailureFields<'a> {
     kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<&'a str>,
+    delivery: &'a str,
     message: &'a str,
 }
 
@@ -315,7 +330,7 @@ mod tests {
         assert_eq!(
             line(Err(Failure::of(&error, Some(9)))),
             "{\"index\":3,\"url\":\"http://asked.example/\",\
-             \"error\":{\"kind\":\"connect\",\"message\":\"refused: ECONNREFUSED\"}}\n"
+             \"error\":{\"kind\":\"connect\",\"delivery\":\"not-sent\",\"message\":\"refused: ECONNREFUSED\"}}\n"
         );
     }
 

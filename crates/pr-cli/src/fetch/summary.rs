@@ -24,11 +24,12 @@ impl fmt::Display for Summary<'_> {
         let total = tally.total();
         write!(
             f,
-            "{} {} in {}: {} succeeded, {} failed",
+            "{} {} in {}: {} {}, {} failed",
             HumanCount(total),
             if total == 1 { "request" } else { "requests" },
             human(self.wall),
             HumanCount(total - tally.failed()),
+            if tally.fail { "succeeded" } else { "answered" },
             HumanCount(tally.failed()),
         )?;
         let cancelled = HumanCount(tally.cancelled);

@@ -11,7 +11,7 @@ use crate::latency::Latencies;
 /// What the summary is made of.
 pub(super) struct Tally {
     /// Whether 4xx and 5xx count as failures.
-    fail: bool,
+    pub(super) fail: bool,
     total: u64,
     failed: u64,
     /// Those of the failed that were answered.

@@ -88,7 +88,7 @@ fn a_failure_has_its_kind_and_spoils_nothing_else() {
     for (index, kind) in [(0, "connect"), (2, "dns"), (3, "input")] {
         let outcome = &outcomes[index];
         assert_eq!(keys(outcome), ["error", "index", "url"]);
-        assert_eq!(keys(&outcome["error"]), ["kind", "message"]);
+        assert_eq!(keys(&outcome["error"]), ["delivery", "kind", "message"]);
         assert_eq!(outcome["error"]["kind"], kind);
         assert!(!outcome["error"]["message"].as_str().unwrap().is_empty());
     }
@@ -109,6 +109,8 @@ fn a_timeout_is_one() {
     assert_eq!(finished.code, Some(1), "{finished:?}");
     let outcome = &finished.outcomes()[0];
     assert_eq!(outcome["error"]["kind"], "timeout");
+    assert_eq!(outcome["error"]["phase"], "head");
+    assert_eq!(outcome["error"]["delivery"], "unknown");
     assert_eq!(outcome["url"], server.url("/hang"));
     let message = outcome["error"]["message"].as_str().unwrap();
     assert!(message.contains("50ms"), "{message}");
@@ -187,7 +189,7 @@ fn the_summary_adds_up() {
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let stderr = &finished.stderr;
     assert!(stderr.starts_with("300 requests in "), "{stderr}");
-    assert!(stderr.contains(": 300 succeeded, 0 failed\n"), "{stderr}");
+    assert!(stderr.contains(": 300 answered, 0 failed\n"), "{stderr}");
     assert_eq!(finished.summary("status"), Some("200: 300"));
     assert_eq!(finished.summary("bytes"), Some("3.00 kB in bodies"));
     let latency = finished.summary("latency").unwrap();

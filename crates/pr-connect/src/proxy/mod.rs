@@ -8,7 +8,7 @@ mod tunnel;
 use std::borrow::Cow;
 
 use http::HeaderValue;
-use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind, Proxy, Scheme};
+use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind, FailedHop, Proxy, Scheme};
 use pr_tls::TlsContext;
 use tokio_rustls::client::TlsStream;
 
@@ -115,12 +115,14 @@ impl HttpPassage {
         let way = match way {
             Way::Plain(mut transport) => {
                 let asking = tunnel::open(&mut transport, key, authorization);
-                clock.time(HANDSHAKE, &mut timings.proxy, asking).await?;
+                let asked = clock.time(HANDSHAKE, &mut timings.proxy, asking).await;
+                asked.map_err(unanswered)?;
                 Way::Plain(transport)
             }
             Way::Encrypted(mut stream) => {
                 let asking = tunnel::open(&mut *stream, key, authorization);
-                clock.time(HANDSHAKE, &mut timings.proxy, asking).await?;
+                let asked = clock.time(HANDSHAKE, &mut timings.proxy, asking).await;
+                asked.map_err(unanswered)?;
                 Way::Encrypted(stream)
             }
         };
@@ -131,12 +133,23 @@ impl HttpPassage {
 /// The error of a TLS handshake that is not the origin's.
 fn at_the_proxy(error: BackendError) -> BackendError {
     if error.is_timeout() {
-        return error;
+        return error.with_failed_hop(FailedHop::Proxy);
     }
     let message = format!("TLS to the proxy failed: {}", error.message());
     failed(message).with_source(error)
 }
 
+/// The error of a proxy that does not do what proxies do.
 fn failed(message: impl Into<Cow<'static, str>>) -> BackendError {
-    BackendError::new(ErrorKind::Proxy, message)
+    BackendError::new(ErrorKind::Proxy, message).with_failed_hop(FailedHop::Proxy)
+}
+
+/// The error of asking a proxy that was there: without an answer in time, nobody knows for whom it
+/// waited.
+fn unanswered(error: BackendError) -> BackendError {
+    if error.is_timeout() {
+        error.with_failed_hop(FailedHop::Tunnel)
+    } else {
+        error
+    }
 }

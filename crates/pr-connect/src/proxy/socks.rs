@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind};
+use pr_core::{BackendError, ConnectionKey, DialTimings, ErrorKind, FailedHop};
 use tokio_socks::{Error, tcp::Socks5Stream};
 
-use super::{HANDSHAKE, Way, failed};
+use super::{HANDSHAKE, Way, failed, unanswered};
 use crate::{clock::Clock, transport::Transport};
 
 /// How to ask a SOCKS5 proxy: everything that is wrong with it has been found.
@@ -23,7 +23,7 @@ pub(crate) struct Refusal {
 impl From<BackendError> for Refusal {
     fn from(error: BackendError) -> Self {
         Self {
-            error,
+            error: unanswered(error),
             of_address: false,
         }
     }
@@ -84,6 +84,15 @@ fn is_of_address(error: &Error) -> bool {
     )
 }
 
+/// Replies to what was asked for, but for one that says that the proxy does not know the command.
+fn is_reply(error: &Error) -> bool {
+    is_of_address(error)
+        || matches!(
+            error,
+            Error::GeneralSocksServerFailure | Error::ConnectionNotAllowedByRuleset
+        )
+}
+
 fn refused(error: Error, has_credentials: bool) -> BackendError {
     match error {
         Error::PasswordAuthFailure(_) => {
@@ -107,6 +116,8 @@ fn refused(error: Error, has_credentials: bool) -> BackendError {
             );
         }
         // These say in a few words what the proxy did.
+        _ if is_reply(&error) => failed(format!("the SOCKS5 proxy refused or failed: {error}"))
+            .with_failed_hop(FailedHop::Tunnel),
         _ => failed(format!("the SOCKS5 proxy refused or failed: {error}")),
     }
     .with_source(error)

@@ -2,7 +2,7 @@
 
 use http::{HeaderValue, StatusCode, uri::Authority};
 use httparse::Status;
-use pr_core::{BackendError, ConnectionKey, Delivery, ErrorKind};
+use pr_core::{BackendError, ConnectionKey, Delivery, ErrorKind, FailedHop};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::failed;
@@ -151,6 +151,7 @@ fn parse(received: &[u8]) -> Result<Option<(StatusCode, usize)>, BackendError> {
             ErrorKind::Protocol,
             "the proxy's answer to CONNECT holds a NUL",
         )
+        .with_failed_hop(FailedHop::Proxy)
         .with_delivery(Delivery::NotSent)
         .with_source(error)),
         Err(error) => Err(unreadable().with_source(error)),
@@ -170,7 +171,11 @@ fn refused(status: StatusCode, has_credentials: bool) -> BackendError {
             status.as_u16()
         ),
     };
-    BackendError::proxy_refused(status, message)
+    let hop = match status {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => FailedHop::Proxy,
+        _ => FailedHop::Tunnel,
+    };
+    BackendError::proxy_refused(status, message).with_failed_hop(hop)
 }
 
 fn closed() -> BackendError {

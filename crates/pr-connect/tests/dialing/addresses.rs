@@ -7,7 +7,7 @@ use std::{
 };
 
 use pr_connect::{Alpn, Connector};
-use pr_core::{AddressFilter, ErrorKind, TimeoutPhase};
+use pr_core::{AddressFilter, ErrorKind, FailedHop, TimeoutPhase};
 use pr_testkit::{Server, closed_port};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -122,7 +122,7 @@ async fn no_address_that_may_be_dialed_is_an_error_that_says_so() {
     for host in loopback {
         let url = format!("http://{host}:{}/", server.addr().port());
         let error = connect(settings.clone(), &url).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(error.kind(), ErrorKind::Input);
         assert!(error.message().contains("public_only"), "{error}");
     }
     assert_eq!(server.ledger().connections().len(), 0);
@@ -150,7 +150,8 @@ async fn the_filter_is_asked_about_proxies_and_about_what_they_dial() {
             let proxy = format!("{scheme}://{host}:{}", server.addr().port());
             let url = format!("https://{public}/");
             let error = connect_through(guarded(), &url, &proxy).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Connect, "{proxy}");
+            assert_eq!(error.kind(), ErrorKind::Config, "{proxy}");
+            assert_eq!(error.failed_hop(), Some(FailedHop::Proxy), "{proxy}");
             assert!(error.message().contains("public_only"), "{error}");
             assert!(error.message().contains("of the proxy"), "{error}");
         }
@@ -172,7 +173,7 @@ async fn the_filter_is_asked_about_proxies_and_about_what_they_dial() {
             let error = connect_through(guarded(), &url, &format!("{scheme}://{proxy}"))
                 .await
                 .unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Connect, "{scheme} {host}");
+            assert_eq!(error.kind(), ErrorKind::Input, "{scheme} {host}");
             assert!(error.message().contains("of the host"), "{error}");
         }
     }

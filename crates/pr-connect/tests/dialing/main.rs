@@ -8,6 +8,7 @@
 
 mod addresses;
 mod connect;
+mod failed_hops;
 #[cfg(feature = "hickory")]
 mod hickory;
 mod http_proxy;

@@ -11,7 +11,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request itself is wrong; nothing was sent. Retry: no.
+    /// The request itself is wrong, or leads where the client's settings forbid it to go; nothing was
+    /// sent. Retry: no.
     Input,
     /// The backend cannot do what the request asks for; nothing was sent. Retry: no.
     Unsupported,
@@ -26,7 +27,7 @@ pub enum ErrorKind {
     /// The proxy refused or failed. Retry: yes.
     Proxy,
     /// Refused without sending anything, because the circuit breaker of its host is open: too many
-    /// requests to it have failed of late. Retry: yes, later.
+    /// requests to it have failed of late. Retry: yes, when it has closed; no policy waits for that.
     CircuitOpen,
     /// Time ran out; [`timeout_phase`](crate::BackendError::timeout_phase) says in what. Retry: yes.
     Timeout,
@@ -47,7 +48,8 @@ pub enum ErrorKind {
     Body,
     /// The status is 4xx or 5xx and the caller asked for that to be an error. Retry: by status.
     Status,
-    /// The request was cancelled from this side. Retry: yes.
+    /// The request was cancelled from this side. Retry: yes, if it is wanted after all; no policy does
+    /// it by itself.
     Cancelled,
     /// Anything else; see the message and the source. Retry: no.
     Other,
@@ -148,6 +150,48 @@ impl Delivery {
 }
 
 impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which part of the way through a proxy failed, when a connection was to be opened.
+///
+/// ```
+/// use pr_core::{BackendError, ErrorKind, FailedHop};
+///
+/// let error = BackendError::new(ErrorKind::Proxy, "the proxy cannot be reached")
+///     .with_failed_hop(FailedHop::Proxy);
+/// assert_eq!(error.failed_hop(), Some(FailedHop::Proxy));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailedHop {
+    /// The way to the proxy, or the proxy itself: it could not be reached, or not in time; does not
+    /// accept the credentials; or is no such proxy.
+    Proxy,
+    /// The way from the proxy to the origin. The proxy was there and was asked, but refused, or did not
+    /// answer in time; whether that is its fault or the origin's is not known.
+    Tunnel,
+    /// What is the origin's: its name, if that is resolved here, or TLS with it through the tunnel.
+    Origin,
+}
+
+impl FailedHop {
+    /// Every part there is, in the order of the way.
+    pub const ALL: &'static [Self] = &[Self::Proxy, Self::Tunnel, Self::Origin];
+
+    /// The part as one lower-case word, as it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Tunnel => "tunnel",
+            Self::Origin => "origin",
+        }
+    }
+}
+
+impl fmt::Display for FailedHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt};
 use http::StatusCode;
 use url::Url;
 
-pub use self::kind::{Delivery, ErrorKind, TimeoutPhase};
+pub use self::kind::{Delivery, ErrorKind, FailedHop, TimeoutPhase};
 use crate::{Attempt, ConnectionInfo, DnsFailure, Proxy, redact};
 
 /// Any error, as a cause.
@@ -46,6 +46,7 @@ struct Inner {
     phase: Option<TimeoutPhase>,
     dns_failure: Option<DnsFailure>,
     proxy_status: Option<StatusCode>,
+    failed_hop: Option<FailedHop>,
     status: Option<StatusCode>,
     reused_connection: bool,
     connection: Option<ConnectionInfo>,
@@ -78,6 +79,7 @@ impl BackendError {
                 phase: None,
                 dns_failure: None,
                 proxy_status: None,
+                failed_hop: None,
                 status: None,
                 reused_connection: false,
                 connection: None,
@@ -161,6 +163,7 @@ impl BackendError {
             phase,
             dns_failure,
             proxy_status,
+            failed_hop,
             status,
             reused_connection,
             connection,
@@ -178,6 +181,7 @@ impl BackendError {
                 phase,
                 dns_failure,
                 proxy_status,
+                failed_hop,
                 status,
                 reused_connection,
                 connection,
@@ -218,6 +222,9 @@ impl BackendError {
 
     /// Keeps the attempts that came before the one that failed with this error, in order, in place
     /// of any that it has.
+    ///
+    /// The delivery stays as it is: if one of them may have been processed,
+    /// [say](Self::with_delivery) so, because it is the request's fate that is asked for.
     pub fn with_earlier_attempts(mut self, attempts: Vec<Attempt>) -> Self {
         self.inner.earlier_attempts = attempts.into();
         self
@@ -237,6 +244,12 @@ impl BackendError {
     #[cfg(feature = "serde")]
     pub(crate) fn with_proxy_status(mut self, status: StatusCode) -> Self {
         self.inner.proxy_status = Some(status);
+        self
+    }
+
+    /// Says with which part of the way through a proxy it was that the opening of a connection failed.
+    pub fn with_failed_hop(mut self, hop: FailedHop) -> Self {
+        self.inner.failed_hop = Some(hop);
         self
     }
 
@@ -299,7 +312,9 @@ impl BackendError {
         self.inner.proxy.as_deref()
     }
 
-    /// What is known of the request's fate at the peer.
+    /// What is known of the request's fate at the peer. If there were
+    /// [earlier attempts](Self::earlier_attempts), that is of all of them: a request of which one attempt
+    /// may have been processed, may have been.
     pub fn delivery(&self) -> Delivery {
         self.inner.delivery
     }
@@ -331,6 +346,12 @@ impl BackendError {
     /// error and the proxy answered.
     pub fn proxy_status(&self) -> Option<StatusCode> {
         self.inner.proxy_status
+    }
+
+    /// With which part of the way through a proxy the opening of a connection failed; `None` if it is
+    /// not that which failed, if there was no proxy, or if the backend does not say.
+    pub fn failed_hop(&self) -> Option<FailedHop> {
+        self.inner.failed_hop
     }
 
     /// Whether the failed connection had carried a request before.
@@ -442,6 +463,7 @@ impl fmt::Debug for BackendError {
             phase,
             dns_failure,
             proxy_status,
+            failed_hop,
             status,
             reused_connection,
             connection,
@@ -458,6 +480,7 @@ impl fmt::Debug for BackendError {
             .field("phase", phase)
             .field("dns_failure", dns_failure)
             .field("proxy_status", proxy_status)
+            .field("failed_hop", failed_hop)
             .field("status", status)
             .field("reused_connection", reused_connection)
             .field("connection", connection)

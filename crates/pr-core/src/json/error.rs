@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Attempt, BackendError, Delivery, DnsFailure, ErrorKind, TimeoutPhase};
+use crate::{Attempt, BackendError, Delivery, DnsFailure, ErrorKind, FailedHop, TimeoutPhase};
 
 #[derive(Serialize, Deserialize)]
 struct Fields {
@@ -22,6 +22,8 @@ struct Fields {
     dns_failure: Option<DnsFailure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy_status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failed_hop: Option<FailedHop>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status_code: Option<u16>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -49,6 +51,7 @@ impl Serialize for BackendError {
             phase: self.timeout_phase(),
             dns_failure: self.dns_failure(),
             proxy_status: self.proxy_status().map(|status| status.as_u16()),
+            failed_hop: self.failed_hop(),
             status_code: self.status_code().map(|status| status.as_u16()),
             earlier_attempts: self.earlier_attempts().to_vec(),
             causes,
@@ -71,6 +74,9 @@ impl<'de> Deserialize<'de> for BackendError {
         if let Some(status) = fields.proxy_status {
             let status = StatusCode::from_u16(status).map_err(de::Error::custom)?;
             error = error.with_proxy_status(status);
+        }
+        if let Some(hop) = fields.failed_hop {
+            error = error.with_failed_hop(hop);
         }
         if let Some(status) = fields.status_code {
             let status = StatusCode::from_u16(status).map_err(de::Error::custom)?;
@@ -121,5 +127,6 @@ by_word! {
     ErrorKind: ErrorKind::ALL;
     DnsFailure: DnsFailure::ALL;
     TimeoutPhase: TimeoutPhase::ALL;
+    FailedHop: FailedHop::ALL;
     Delivery: [Delivery::NotSent, Delivery::NotProcessed, Delivery::Unknown];
 }

@@ -115,6 +115,9 @@ impl Serialize for RequestConfig {
             cookies.push(name, value.as_bytes());
         }
         let proxy = match &own.route {
+            Route::Chosen(_) => {
+                return refuse("a proxy that is chosen under way cannot be written as JSON");
+            }
             Route::Default | Route::By(_) => None,
             Route::Direct => Some(None),
             Route::Via(proxy) => Some(Some(proxy.url().to_string())),

@@ -1,5 +1,6 @@
 //! A proxy's address and credentials, which never show in `Debug` output.
 
+mod choose;
 mod rules;
 
 use std::{fmt, str::FromStr};
@@ -7,7 +8,8 @@ use std::{fmt, str::FromStr};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-pub use self::rules::Proxies;
+pub(crate) use self::choose::Chooser;
+pub use self::{choose::ChooseProxy, rules::Proxies};
 use crate::{BackendError, ErrorKind, redact};
 
 /// A proxy to send a request through.

@@ -1,11 +1,11 @@
 //! What a request says of itself, without its secrets where it is shown.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method};
 use url::Url;
 
-use super::{Body, Options, RequestConfig, RequestFields, Route, Target};
+use super::{Body, RequestConfig, RequestFields, Route, Target};
 use crate::{ExchangeObserver, Proxy, redact};
 
 impl RequestConfig {
@@ -49,7 +49,7 @@ impl RequestConfig {
     pub fn proxy_setting(&self) -> Option<&Proxy> {
         match &self.fields.route {
             Route::Via(proxy) => Some(proxy),
-            Route::Default | Route::Direct | Route::By(_) => None,
+            Route::Default | Route::Direct | Route::By(_) | Route::Chosen(_) => None,
         }
     }
 
@@ -83,13 +83,22 @@ impl RequestConfig {
         self.fields.body.is_reopenable()
     }
 
-    /// Whether the request itself says which way it goes: through a [proxy](Self::proxy),
-    /// [without one](Self::no_proxy), or through a [Unix socket](Self::unix_socket). Then nothing
-    /// above should choose another for it.
+    /// The Unix socket that was set.
+    pub fn unix_socket_setting(&self) -> Option<&Path> {
+        self.fields.options.as_deref()?.unix_socket.as_deref()
+    }
+
+    /// Whether the request itself says which way it goes: through a [proxy](Self::proxy), through one
+    /// that it has [chosen](Self::choose_proxy), or [without one](Self::no_proxy). Then nothing above
+    /// should choose another for it.
+    ///
+    /// A [Unix socket](Self::unix_socket) is no such way: no proxy is used while the request goes
+    /// through it, but a redirect that leads elsewhere leaves it, and then the proxy counts.
     pub fn has_own_route(&self) -> bool {
-        let has_socket = |options: &Options| options.unix_socket.is_some();
-        matches!(self.fields.route, Route::Via(_) | Route::Direct)
-            || self.fields.options.as_deref().is_some_and(has_socket)
+        matches!(
+            self.fields.route,
+            Route::Via(_) | Route::Direct | Route::Chosen(_)
+        )
     }
 
     /// Whether it was said that it may, or may not, be [sent again](Self::resend) at once.

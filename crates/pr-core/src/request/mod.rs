@@ -22,7 +22,7 @@ pub use self::{
     multipart::{Multipart, Part},
     redirects::{RedirectAction, RedirectAttempt, RedirectPolicy},
 };
-use crate::{BackendError, ErrorKind, Proxies, Proxy};
+use crate::{BackendError, ErrorKind, Proxies, Proxy, proxy::Chooser};
 
 /// One request: what to send where, and how.
 ///
@@ -120,6 +120,8 @@ pub(crate) enum Route {
     Via(Proxy),
     /// Whichever these say of each URL: the client's.
     By(Proxies),
+    /// Whichever this one chooses for each URL.
+    Chosen(Chooser),
 }
 
 /// The first mistake that was made in describing the request.

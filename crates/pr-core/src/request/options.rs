@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use super::{RedirectPolicy, RequestConfig, Route};
-use crate::{ExchangeObserver, Proxy, TlsConfig, observer::Observer};
+use crate::{ChooseProxy, ExchangeObserver, Proxy, TlsConfig, observer::Observer, proxy::Chooser};
 
 /// The settings that few requests have.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +128,12 @@ impl RequestConfig {
     /// Sends the request through this proxy.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.fields_mut().route = Route::Via(proxy);
+        self
+    }
+
+    /// Sends the request, and each of its redirects, through the proxy that is chosen for it then.
+    pub fn choose_proxy(mut self, chooser: Arc<dyn ChooseProxy>) -> Self {
+        self.fields_mut().route = Route::Chosen(Chooser(chooser));
         self
     }
 

@@ -1,6 +1,6 @@
 //! From what a user described to what is sent.
 
-use std::{mem, path::Path, sync::Arc};
+use std::{borrow::Cow, mem, path::Path, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
@@ -14,6 +14,7 @@ use crate::{
     ProtocolChoice, Proxy, RequestConfig, Warning,
     decode::ACCEPT_ENCODING,
     observer::Observer,
+    proxy::Chooser,
     request::{Options, RequestFields, Route, Target, basic_credentials},
 };
 
@@ -110,8 +111,9 @@ pub(super) fn match_backend<B: Backend + ?Sized>(
     let proxy = if any_proxy.iter().all(|kind| capabilities.has(*kind)) {
         None
     } else {
-        request.proxy()
+        request.proxy()?
     };
+    let proxy = proxy.as_deref();
     let needs = [
         (request.url.scheme() == "https", Capability::Tls),
         (
@@ -152,13 +154,16 @@ pub(super) fn sendable(url: &Url) -> Result<Uri, http::uri::InvalidUri> {
 
 impl Prepared {
     /// The proxy on the way to the URL.
-    fn proxy(&self) -> Option<&Proxy> {
-        match &self.route {
-            Route::Via(proxy) => Some(proxy),
-            Route::By(proxies) => proxies.for_url(&self.url),
-            Route::Default | Route::Direct => None,
+    fn proxy(&self) -> Result<Option<Cow<'_, Proxy>>, BackendError> {
+        if self.unix_socket().is_some() {
+            return Ok(None);
         }
-        .filter(|_| self.unix_socket().is_none())
+        Ok(match &self.route {
+            Route::Via(proxy) => Some(Cow::Borrowed(proxy)),
+            Route::By(proxies) => proxies.for_url(&self.url).map(Cow::Borrowed),
+            Route::Chosen(Chooser(chooser)) => chooser.choose(&self.url)?.map(Cow::Owned),
+            Route::Default | Route::Direct => None,
+        })
     }
 
     pub(super) fn observer(&self) -> Option<&Observer> {
@@ -191,7 +196,7 @@ impl Prepared {
             Some(false) => ProtocolChoice::Http1,
             Some(true) | None => ProtocolChoice::Negotiate,
         };
-        let proxy = self.proxy().cloned();
+        let proxy = self.proxy()?.map(Cow::into_owned);
         let mut key =
             ConnectionKey::new(&self.url, proxy, self.verify_ssl, protocol).ok_or_else(|| {
                 let why = "the URL is not http or https, or has no host";

@@ -10,6 +10,7 @@ use http_body_util::BodyStream;
 use pr_core::{
     BackendError, ErrorKind, ExchangeRequest, ExchangeResponse, Frame, IncomingBody, Scheme, Stage,
 };
+use tokio::time::Instant;
 
 use super::outgoing;
 use crate::routes::{self, Received};
@@ -71,6 +72,7 @@ fn received(exchange: ExchangeRequest) -> Result<Received, BackendError> {
             Scheme::Http => "http",
             Scheme::Https => "https",
         },
+        arrived: Instant::now(),
     })
 }
 

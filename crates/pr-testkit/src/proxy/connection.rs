@@ -113,7 +113,11 @@ pub(super) async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
         tokio::spawn(async move {
             let index = client.index;
             let served = Box::pin(serve(stream, client));
-            shared.failures.watch("a proxied connection", served).await;
+            shared
+                .failures
+                .clone()
+                .watch("a proxied connection", served)
+                .await;
             shared.records.change(index, |one| one.open = false);
         });
     }

@@ -1,7 +1,10 @@
 //! A request as the routes see it.
 
+use std::time::Duration;
+
 use http::request::Parts;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 use url::form_urlencoded;
 
 use crate::server::RequestBody;
@@ -10,9 +13,19 @@ pub(crate) struct Received {
     pub(crate) head: Parts,
     pub(crate) body: RequestBody,
     pub(crate) scheme: &'static str,
+    /// When its head had been read.
+    pub(crate) arrived: Instant,
 }
 
 impl Received {
+    /// Returns so long after the request has arrived; never, after more than a clock can hold.
+    pub(super) async fn wait_since_arrival(&self, delay: Duration) {
+        match self.arrived.checked_add(delay) {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The pairs of the query, decoded, in order.
     pub(super) fn query_pairs(&self) -> Vec<(String, String)> {
         form_pairs(self.head.uri.query().unwrap_or_default().as_bytes())

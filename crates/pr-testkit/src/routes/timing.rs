@@ -13,12 +13,13 @@ use super::request::Received;
 use super::respond::{self, Answer};
 use crate::server::ResponseBody;
 
-/// `/delay/{seconds}`: answers after that time; fractions count.
+/// `/delay/{seconds}`: answers that time after the request has arrived, whatever else there is to do
+/// meanwhile; fractions count.
 pub(super) async fn delay(request: &Received, rest: &str) -> Answer {
     let Some(delay) = seconds(rest) else {
         return respond::bad_request("the delay is not a number of seconds\n");
     };
-    tokio::time::sleep(delay).await;
+    request.wait_since_arrival(delay).await;
     respond::json(&json!({ "url": request.url(), "delay": delay.as_secs_f64() }))
 }
 
@@ -37,7 +38,7 @@ pub(super) async fn drip(request: &Received) -> Answer {
     let Ok(code) = StatusCode::from_u16(code) else {
         return respond::bad_request("the code is not a status\n");
     };
-    tokio::time::sleep(delay).await;
+    request.wait_since_arrival(delay).await;
     let pause = duration / count.max(1);
     let frames = stream::unfold(0, move |sent| async move {
         if sent == count {

@@ -15,6 +15,7 @@ use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
@@ -75,10 +76,8 @@ pub(super) async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = shared.clone();
-                tokio::spawn(async move {
-                    let failures = shared.failures.clone();
-                    failures.watch("a connection", serve(stream, shared)).await;
-                });
+                let failures = shared.failures.clone();
+                tokio::spawn(failures.watch("a connection", serve(stream, shared)));
             }
             Err(error) => {
                 // Out of descriptors, most likely: that fails the test, but the connections that
@@ -154,7 +153,10 @@ where
         Protocols::Http1 => builder.http1_only(),
         Protocols::Http2 => builder.http2_only(),
     };
-    let service = service_fn(|request| answer(request, entry.clone(), shared.clone()));
+    // Before anything is spawned: of a thousand streams that are read at once, the last waits until
+    // all others have got a task.
+    let service =
+        service_fn(|request| answer(request, Instant::now(), entry.clone(), shared.clone()));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
 
     let mut disconnected = shared.disconnected.clone();
@@ -172,6 +174,7 @@ where
 /// Answers one request and lets the ledger know how that ended.
 async fn answer(
     request: Request<Incoming>,
+    arrived: Instant,
     entry: Arc<ConnectionEntry>,
     shared: Arc<Shared>,
 ) -> Result<Response<ResponseBody>, Infallible> {
@@ -181,10 +184,12 @@ async fn answer(
         head,
         body: RequestBody::new(incoming, exchange.body_meter()),
         scheme: shared.scheme,
+        arrived,
     };
-    let routed = routes::answer(received, &shared.handlers);
-    let mut response = shared
-        .failures
+    // Boxed, because it is large, and a stream's task is moved several times before it runs.
+    let routed = Box::pin(routes::answer(received, &shared.handlers));
+    let failures = shared.failures.clone();
+    let mut response = failures
         .watch("a handler", routed)
         .await
         .unwrap_or_else(|| {
@@ -207,9 +212,6 @@ where
     F::Output: Send,
 {
     fn execute(&self, task: F) {
-        let failures = self.0.clone();
-        tokio::spawn(async move {
-            failures.watch("a stream", task).await;
-        });
+        tokio::spawn(self.0.clone().watch("a stream", task));
     }
 }

@@ -16,6 +16,7 @@ use super::{
     scheduler::{Arrival, Effects, Load, Report, Scheduler, Taken},
 };
 use crate::{
+    cut_off,
     held::Held,
     policy::{Reply, RetryAfter, adaptive::SampleOutcome, origin::Origin},
 };
@@ -43,7 +44,7 @@ pub(crate) struct Place {
     /// `None` once it has been given back, and for what needs none.
     shared: Option<Arc<Shared>>,
     taken: Taken,
-    /// When it was given, if that matters.
+    /// When it was given, if that matters: to how long attempts take, or because this one waited.
     since: Option<Instant>,
 }
 
@@ -84,6 +85,20 @@ impl Gate {
             }
         };
         Some(Place::new(shared, taken))
+    }
+
+    /// Tells the gate what came of an attempt whose place is still needed, because a copy of it is
+    /// under way: whoever gives that place back has nothing to add.
+    pub(crate) fn hear(&self, request: &RequestConfig, reply: &Reply, since: Instant) {
+        let shared = &self.shared;
+        shared.report(reply, Some(since), |report| {
+            if report.is_empty() {
+                return;
+            }
+            let host = request.url().and_then(Origin::key);
+            let now = Instant::now();
+            shared.with(|scheduler, effects| scheduler.hear(host.as_deref(), report, now, effects));
+        });
     }
 
     /// How busy the client is.
@@ -140,37 +155,35 @@ impl Place {
         }
     }
 
+    /// The place of an attempt that had to wait for it, which knows since when it has it.
+    pub(super) fn after_waiting(shared: &Arc<Shared>, taken: Taken) -> Self {
+        Self {
+            shared: Some(shared.clone()),
+            taken,
+            since: Some(Instant::now()),
+        }
+    }
+
+    /// When it was given, if its attempt had to wait for it; otherwise perhaps.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// Gives the place back and tells the gate what came of it: the pause that the host asked for, what
     /// it says of its limits, how it copes.
     pub(crate) fn finish(mut self, reply: &Reply) {
         let Some(shared) = self.shared.take() else {
             return;
         };
-        let pause = match (reply, &shared.retry_after) {
-            (Ok(response), Some(policy)) => policy.pause_for(response),
-            _ => None,
-        };
-        let sample = self
-            .since
-            .map(|since| (since.elapsed(), SampleOutcome::of(reply)));
-        if pause.is_none() && sample.is_none() && !shared.announced {
-            return shared.leave(self.taken, &Report::default());
-        }
-        let response = reply.as_ref().ok();
-        let origin = response.and_then(|response| Origin::key(response.url()));
-        let origin = origin.as_deref();
-        let report = Report {
-            answer: response.zip(origin),
-            pause: origin.zip(pause),
-            sample,
-        };
-        shared.leave(self.taken, &report);
+        let taken = self.taken;
+        shared.report(reply, self.since, |report| shared.leave(taken, report));
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
+            cut_off::under_way();
             shared.leave(self.taken, &Report::default());
         }
     }
@@ -183,6 +196,34 @@ impl fmt::Debug for Place {
 }
 
 impl Shared {
+    /// Says what the gate can learn from a reply to an attempt that has had its place since then.
+    #[inline]
+    fn report<T>(
+        &self,
+        reply: &Reply,
+        since: Option<Instant>,
+        tell: impl FnOnce(&Report<'_>) -> T,
+    ) -> T {
+        let pause = match (reply, &self.retry_after) {
+            (Ok(response), Some(policy)) => policy.pause_for(response),
+            _ => None,
+        };
+        let sample = since
+            .filter(|_| self.samples)
+            .map(|since| (since.elapsed(), SampleOutcome::of(reply)));
+        if pause.is_none() && sample.is_none() && !self.announced {
+            return tell(&Report::default());
+        }
+        let response = reply.as_ref().ok();
+        let origin = response.and_then(|response| Origin::key(response.url()));
+        let origin = origin.as_deref();
+        tell(&Report {
+            answer: response.zip(origin),
+            pause: origin.zip(pause),
+            sample,
+        })
+    }
+
     #[inline]
     fn leave(&self, taken: Taken, report: &Report<'_>) {
         let mut scheduler = self.scheduler();

@@ -64,5 +64,5 @@ pub(crate) use self::{
     limits::Limits,
     queued::QueueTimeout,
     scheduler::Load,
-    service::{Admission, Admitted},
+    service::{Admitted, MayQueue, MayReport},
 };

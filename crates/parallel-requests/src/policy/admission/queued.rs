@@ -94,7 +94,7 @@ impl Queued {
             let due = match turn {
                 Turn::Go(taken) => {
                     self.ticket.waiter = None;
-                    return Poll::Ready(Ok(Place::new(&shared, taken)));
+                    return Poll::Ready(Ok(Place::after_waiting(&shared, taken)));
                 }
                 Turn::Wait(due) => due,
             };

@@ -101,6 +101,13 @@ pub(super) struct Report<'a> {
     pub(super) sample: Option<(Duration, SampleOutcome)>,
 }
 
+impl Report<'_> {
+    /// Whether there is nothing to learn from it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.answer.is_none() && self.pause.is_none() && self.sample.is_none()
+    }
+}
+
 /// What somebody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lacking {
@@ -270,25 +277,49 @@ impl Scheduler {
     ) {
         self.in_flight -= 1;
         if let Some(id) = taken.host {
-            let host = &mut self.hosts[id];
-            if let (Some(adaptive), Some((latency, outcome))) = (&mut host.adaptive, report.sample)
-            {
-                let sample = Sample {
-                    latency,
-                    in_flight: host.in_flight,
-                    outcome,
-                };
-                adaptive.finished(sample, now);
-            }
-            host.in_flight -= 1;
-            // After a redirect the answer is another origin's.
-            if let (Some(pace), Some((response, origin))) = (&mut host.pace, report.answer)
-                && origin == host.origin.as_str()
-            {
-                pace.observe(response, now);
-            }
+            self.learn(id, report, now);
+            self.hosts[id].in_flight -= 1;
             self.settle(id, now, effects);
         }
+        self.heed(report, now, effects);
+    }
+
+    /// What came of an attempt to this origin whose place is still taken.
+    pub(super) fn hear(
+        &mut self,
+        origin: Option<&str>,
+        report: &Report<'_>,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        if let Some(id) = origin.and_then(|origin| self.names.get(origin).copied()) {
+            self.learn(id, report, now);
+            self.settle(id, now, effects);
+        }
+        self.heed(report, now, effects);
+    }
+
+    /// Takes in what a report says of the load and the limits of its attempt's host.
+    fn learn(&mut self, id: usize, report: &Report<'_>, now: Instant) {
+        let host = &mut self.hosts[id];
+        if let (Some(adaptive), Some((latency, outcome))) = (&mut host.adaptive, report.sample) {
+            let sample = Sample {
+                latency,
+                in_flight: host.in_flight,
+                outcome,
+            };
+            adaptive.finished(sample, now);
+        }
+        // After a redirect the answer is another origin's.
+        if let (Some(pace), Some((response, origin))) = (&mut host.pace, report.answer)
+            && origin == host.origin.as_str()
+        {
+            pace.observe(response, now);
+        }
+    }
+
+    /// Follows what a report asks for, and lets go who can go.
+    fn heed(&mut self, report: &Report<'_>, now: Instant, effects: &mut Effects) {
         if let Some((origin, pause)) = report.pause {
             self.pause(origin, pause, now, effects);
         }

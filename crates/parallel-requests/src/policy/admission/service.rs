@@ -6,16 +6,24 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use futures::future::BoxFuture;
 use pr_core::{BackendError, NormalizedResponse, RequestConfig};
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::{
     gate::{Gate, Place, Reception},
     queued::Queued,
 };
-use crate::policy::{Reply, RequestService};
+use crate::{
+    backlog,
+    policy::{Reply, RequestService},
+};
 
-impl<S: RequestService> Layer<S> for Gate {
+impl<S: RequestService> Layer<S> for Gate
+where
+    S::Future: MayReport,
+{
     type Service = Admitted<S>;
 
     fn layer(&self, inner: S) -> Admitted<S> {
@@ -33,7 +41,10 @@ pub(crate) struct Admitted<S> {
     gate: Gate,
 }
 
-impl<S: RequestService> Service<RequestConfig> for Admitted<S> {
+impl<S: RequestService> Service<RequestConfig> for Admitted<S>
+where
+    S::Future: MayReport,
+{
     type Response = NormalizedResponse;
     type Error = BackendError;
     type Future = Admission<S>;
@@ -50,9 +61,10 @@ impl<S: RequestService> Service<RequestConfig> for Admitted<S> {
                 place: Some(place),
             },
             Reception::Wait(ticket) => Admission::Outside(Box::new(Outside {
-                queued: Queued::new(ticket, self.gate.queue_timeout(), &request),
+                stage: Stage::Queued(Queued::new(ticket, self.gate.queue_timeout(), &request)),
                 request,
                 inner: self.inner.clone(),
+                gate: self.gate.clone(),
             })),
         }
     }
@@ -65,34 +77,104 @@ pub(crate) enum Admission<S: RequestService> {
         place: Option<Place>,
     },
     Outside(Box<Outside<S>>),
-    /// It has ended, or broke on its way in.
-    Over,
+    /// It has ended, or broke on its way in. Since when it had its place, if that is known.
+    Over(Option<Instant>),
+}
+
+/// A future of an attempt that may have to wait for its turn.
+pub(crate) trait MayQueue {
+    /// Whether it still waits; if so, nothing has been sent.
+    fn is_queued(&self) -> bool;
+
+    /// When its turn came, if it is over and had to wait. For one that went at once it may be `None`.
+    fn admitted_at(&self) -> Option<Instant>;
+}
+
+impl<S: RequestService> MayQueue for Admission<S> {
+    fn is_queued(&self) -> bool {
+        matches!(self, Self::Outside(_))
+    }
+
+    fn admitted_at(&self) -> Option<Instant> {
+        match self {
+            Self::Over(since) => *since,
+            Self::Inside { .. } | Self::Outside(_) => None,
+        }
+    }
+}
+
+/// A future of an attempt that may have told the gate of its reply already.
+pub(crate) trait MayReport {
+    /// Whether it has, so that the gate need not look at what it gave.
+    fn has_reported(&self) -> bool;
 }
 
 /// An attempt that waits.
 pub(crate) struct Outside<S> {
-    queued: Queued,
+    stage: Stage,
     request: RequestConfig,
     inner: S,
+    gate: Gate,
 }
 
-impl<S: RequestService> Future for Admission<S> {
+/// What an attempt waits for.
+enum Stage {
+    /// Its turn.
+    Queued(Queued),
+    /// The caller of its batch, who is behind with its outcomes. It has no place meanwhile.
+    Parked(BoxFuture<'static, ()>),
+}
+
+impl<S> Outside<S> {
+    /// The place, when its turn has come and there is room for what will come of it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Place, BackendError>> {
+        loop {
+            match &mut self.stage {
+                Stage::Queued(queued) => {
+                    let place = ready!(queued.poll(cx))?;
+                    let Some(parked) = backlog::wait() else {
+                        return Poll::Ready(Ok(place));
+                    };
+                    drop(place);
+                    self.stage = Stage::Parked(parked);
+                }
+                Stage::Parked(parked) => {
+                    ready!(parked.as_mut().poll(cx));
+                    match self.gate.receive(&self.request) {
+                        Reception::Go(place) => return Poll::Ready(Ok(place)),
+                        Reception::Wait(ticket) => {
+                            let limit = self.gate.queue_timeout();
+                            let queued = Queued::new(ticket, limit, &self.request);
+                            self.stage = Stage::Queued(queued);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: RequestService> Future for Admission<S>
+where
+    S::Future: MayReport,
+{
     type Output = Reply;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
         let this = self.get_mut();
         if let Self::Outside(outside) = this {
-            let turn = ready!(outside.queued.poll(cx));
-            let Self::Outside(outside) = mem::replace(this, Self::Over) else {
+            let turn = ready!(outside.poll(cx));
+            let Self::Outside(outside) = mem::replace(this, Self::Over(None)) else {
                 return Poll::Pending;
             };
             let Outside {
-                queued,
+                stage,
                 request,
                 mut inner,
+                gate: _,
             } = *outside;
             // Its timers go before it does.
-            drop(queued);
+            drop(stage);
             match turn {
                 Ok(place) => {
                     *this = Self::Inside {
@@ -111,10 +193,17 @@ impl<S: RequestService> Future for Admission<S> {
         let Self::Inside { call, place } = this else {
             return Poll::Pending;
         };
-        let reply = ready!(Pin::new(call).poll(cx));
-        if let Some(place) = place.take() {
+        let reply = ready!(Pin::new(&mut *call).poll(cx));
+        let Some(place) = place.take() else {
+            return Poll::Ready(reply);
+        };
+        let since = place.since();
+        if call.has_reported() {
+            drop(place);
+        } else {
             place.finish(&reply);
         }
+        *this = Self::Over(since);
         Poll::Ready(reply)
     }
 }

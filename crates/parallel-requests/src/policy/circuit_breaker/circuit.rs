@@ -76,6 +76,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Pass {
     era: u64,
+    /// Whether it was given to see if the host is well again.
+    pub(super) is_probe: bool,
 }
 
 /// Why there is no leave.
@@ -114,10 +116,15 @@ impl HostCircuit {
                 times,
             });
         }
+        let mut is_probe = false;
         if let State::HalfOpen { probing, .. } = &mut self.state {
             *probing += 1;
+            is_probe = true;
         }
-        Ok(Pass { era: self.era })
+        Ok(Pass {
+            era: self.era,
+            is_probe,
+        })
     }
 
     /// What tells that it has been opened.

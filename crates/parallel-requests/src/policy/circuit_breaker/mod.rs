@@ -45,11 +45,13 @@ use crate::ConfigurationError;
 /// | any other response, 4xx too | a success |
 /// | an error of kind `Dns`, `Connect`, `Tls`, `Timeout`, `Closed`, `Truncated` or `Protocol` | a failure |
 /// | a timeout in a queue or of a whole batch, and errors of all other kinds: the proxy's, the request's own | nothing |
+/// | that a proxy was not there in time, or did not open a tunnel in time | nothing |
 /// | what was cancelled | nothing |
 /// | a failure at another origin, to which a redirect led | a success: the host has answered |
 ///
 /// A [`RetryPolicy`](crate::RetryPolicy) does not retry what an open circuit refused: a backoff is
-/// usually over before the circuit is, and to ask again would be pointless. Requests that are waiting
+/// usually over before the circuit is, and to ask again would be pointless. Nor does it begin a backoff
+/// that the circuit would outlast: the request then ends with the reply that it has. Requests that are waiting
 /// for their turn when the circuit opens are refused then and there.
 ///
 /// Clones are the same breaker: keep one to look at [`state`](Self::state), or give it to several
@@ -248,6 +250,16 @@ impl CircuitBreaker {
         }
     }
 
+    /// Whether the circuit of this request's host is open, and will still be after this time.
+    pub(crate) fn is_open_for(&self, request: &RequestConfig, time: Duration) -> bool {
+        let refused = self.look(request).err();
+        refused.is_some_and(|refused| match refused.refusal {
+            Refusal::Open(left) => left > time,
+            // The probes may be back by then.
+            Refusal::Probing => false,
+        })
+    }
+
     /// What tells that the circuit of this request's host has been opened.
     fn opened(&self, request: &RequestConfig) -> Option<Arc<Notify>> {
         let origin = Origin::of(request)?;
@@ -334,7 +346,17 @@ pub(crate) struct Permit {
     pass: Option<Pass>,
 }
 
+/// Marks an attempt that tries out a host: an extension of its request. One at a time is to go, so it
+/// has no copies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe;
+
 impl Permit {
+    /// Whether it is for a half-open circuit.
+    fn is_probe(&self) -> bool {
+        self.pass.as_ref().is_some_and(|pass| pass.is_probe)
+    }
+
     /// What came of it, if that says anything of the host: whether it was a success.
     fn report(mut self, succeeded: Option<bool>) {
         self.settle(succeeded);

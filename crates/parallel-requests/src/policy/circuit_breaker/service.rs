@@ -6,11 +6,14 @@ use std::{
 };
 
 use pr_core::{BackendError, ErrorKind, NormalizedResponse, RequestConfig};
-use tokio::sync::futures::OwnedNotified;
+use tokio::{sync::futures::OwnedNotified, time::Instant};
 use tower::{Layer, Service};
 
-use super::{CircuitBreaker, Permit, Refused, circuit::Refusal};
-use crate::policy::{Reply, RequestService, admission::Admission};
+use super::{CircuitBreaker, Permit, Probe, Refused, circuit::Refusal};
+use crate::policy::{
+    Reply, RequestService,
+    admission::{MayQueue, MayReport},
+};
 
 /// Stands before the queue: what would be refused anyway need not wait for a place.
 #[derive(Clone, Debug)]
@@ -36,18 +39,6 @@ where
             inner,
             breaker: self.breaker.clone(),
         }
-    }
-}
-
-/// What can tell whether it still waits for its turn.
-pub(crate) trait MayQueue {
-    /// If so, nothing has been sent.
-    fn is_queued(&self) -> bool;
-}
-
-impl<S: RequestService> MayQueue for Admission<S> {
-    fn is_queued(&self) -> bool {
-        matches!(self, Self::Outside(_))
     }
 }
 
@@ -131,6 +122,22 @@ impl<F: Future<Output = Reply> + MayQueue + Unpin> Future for Guarded<F> {
     }
 }
 
+impl<F: MayQueue> MayQueue for Guarded<F> {
+    fn is_queued(&self) -> bool {
+        match self {
+            Self::Through { call, .. } => call.is_queued(),
+            Self::Refused(_) => false,
+        }
+    }
+
+    fn admitted_at(&self) -> Option<Instant> {
+        match self {
+            Self::Through { call, .. } => call.admitted_at(),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
 /// What a request in a queue looks out for: that the circuit of its host opens.
 pub(crate) struct Watch {
     breaker: CircuitBreaker,
@@ -197,11 +204,16 @@ impl<S: RequestService> Service<RequestConfig> for Circuit<S> {
     }
 
     #[inline]
-    fn call(&mut self, request: RequestConfig) -> Self::Future {
+    fn call(&mut self, mut request: RequestConfig) -> Self::Future {
         let permit = match &self.breaker {
             None => None,
             Some(breaker) => match breaker.pass(&request) {
-                Ok(permit) => permit.map(Box::new),
+                Ok(permit) => {
+                    if permit.as_ref().is_some_and(Permit::is_probe) {
+                        request = request.extension(Probe);
+                    }
+                    permit.map(Box::new)
+                }
                 Err(refused) => {
                     return Conducted::Refused(Some(refused.into_error(&request)));
                 }
@@ -239,6 +251,15 @@ impl<F: Future<Output = Reply> + Unpin> Future for Conducted<F> {
                 Poll::Ready(reply)
             }
             Self::Refused(error) => refuse(error),
+        }
+    }
+}
+
+impl<F: MayReport> MayReport for Conducted<F> {
+    fn has_reported(&self) -> bool {
+        match self {
+            Self::Through { call, .. } => call.has_reported(),
+            Self::Refused(_) => false,
         }
     }
 }

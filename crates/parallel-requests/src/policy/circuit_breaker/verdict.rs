@@ -1,6 +1,6 @@
 //! What an attempt's outcome says of its host.
 
-use pr_core::{ErrorKind, NormalizedResponse, TimeoutPhase};
+use pr_core::{BackendError, ErrorKind, FailedHop, NormalizedResponse, TimeoutPhase};
 use url::Url;
 
 use super::Settings;
@@ -15,9 +15,7 @@ impl Settings {
                 Some(!failed)
             }
             Err(error) => {
-                if !speaks_of_a_host(error.kind(), error.timeout_phase())
-                    || error.is_backend_closed()
-                {
+                if !speaks_of_a_host(error) {
                     return None;
                 }
                 let elsewhere = error
@@ -42,15 +40,24 @@ fn is_at(origin: &Origin, url: &Url) -> bool {
     Origin::key(url).is_some_and(|key| key == origin.as_str())
 }
 
-fn speaks_of_a_host(kind: ErrorKind, phase: Option<TimeoutPhase>) -> bool {
-    match kind {
-        ErrorKind::Dns
-        | ErrorKind::Connect
-        | ErrorKind::Tls
-        | ErrorKind::Closed
-        | ErrorKind::Truncated
-        | ErrorKind::Protocol => true,
+fn speaks_of_a_host(error: &BackendError) -> bool {
+    let phase = error.timeout_phase();
+    match error.kind() {
+        ErrorKind::Connect => !may_be_a_proxys(error),
+        ErrorKind::Timeout if phase == Some(TimeoutPhase::Connect) => !may_be_a_proxys(error),
         ErrorKind::Timeout => !matches!(phase, Some(TimeoutPhase::Queue | TimeoutPhase::Batch)),
+        ErrorKind::Closed => !error.is_backend_closed(),
+        ErrorKind::Dns | ErrorKind::Tls | ErrorKind::Truncated | ErrorKind::Protocol => {
+            error.failed_hop() != Some(FailedHop::Proxy)
+        }
         _ => false,
+    }
+}
+
+/// Whether it may have been a proxy that there was no connection to, or that opened none.
+fn may_be_a_proxys(error: &BackendError) -> bool {
+    match error.failed_hop() {
+        Some(hop) => hop != FailedHop::Origin,
+        None => error.proxy().is_some(),
     }
 }

@@ -3,6 +3,7 @@
 mod latencies;
 mod race;
 mod service;
+mod underway;
 
 use std::time::Duration;
 
@@ -17,9 +18,11 @@ use crate::ConfigurationError;
 /// faster than waiting ("The Tail at Scale", Dean and Barroso, 2013). That costs the peer a little work
 /// for nothing, so it is off unless you ask for it.
 ///
-/// Copies are made only of requests that may be sent twice: whose method is idempotent (RFC 9110,
-/// section 9.2.2), whose body is reopenable, and which are not said to be
-/// [never](crate::RetryPolicy::never) sent again.
+/// Copies are made only of requests whose method is safe, which means that they change nothing (RFC
+/// 9110, section 9.2.1: GET, HEAD, OPTIONS, TRACE), or also of the other
+/// [idempotent](Self::idempotent_methods) ones if you say so; whose body is reopenable, and which are
+/// not said to be [never](crate::RetryPolicy::never) sent again. The probe of a half-open
+/// [circuit](crate::CircuitBreaker) has no copy.
 ///
 /// A copy is an exchange as any other: it takes a place among the requests in flight, and of the rates.
 /// But it never waits for them: if there is no place right then, there is no copy. So a client that is
@@ -29,12 +32,15 @@ use crate::ConfigurationError;
 /// good if it is a response with a status other than 429 and 5xx. One that is not leaves the others
 /// running; if all have ended, the request has the reply that tells most: a response before an error. A
 /// request that fails before it was time for a copy has failed; that is for the
-/// [`RetryPolicy`](crate::RetryPolicy).
+/// [`RetryPolicy`](crate::RetryPolicy). What a loser said about its host's load counts as if it had won:
+/// a pause that it asked for begins when its reply is there. And so do the cookies in a response's head
+/// that arrived before the race was over, even if its body did not: the jar keeps them.
 ///
 /// | Setting | Default |
 /// |---|---|
 /// | [`max_hedges`](Self::max_hedges) | 1 |
 /// | [`min_samples`](Self::min_samples) | 100 |
+/// | [`idempotent_methods`](Self::idempotent_methods) | no |
 /// | [`budget`](Self::budget) | 10 % of the requests, and 10 |
 ///
 /// ```
@@ -53,6 +59,7 @@ pub struct Hedge {
     when: When,
     max_hedges: u32,
     min_samples: u32,
+    idempotent_methods: bool,
     budget: RetryBudget,
 }
 
@@ -65,7 +72,9 @@ enum When {
 }
 
 impl Hedge {
-    /// When a request has been in flight for this long. Waiting for its turn does not count.
+    /// When a request has been under way for this long: from when it is its turn and the backend has
+    /// begun to connect or to send. To wait for the turn, or for a place among the connections, does not
+    /// count.
     pub fn after(time: Duration) -> Self {
         Self::new(When::After(time))
     }
@@ -74,7 +83,7 @@ impl Hedge {
     /// greater than 0 and less than 1: with 0.95, one in twenty gets a copy.
     ///
     /// What counts are the last 1,000 to 2,000 replies, to a precision of a hundredth, and at best 0.1
-    /// ms. Replies of 256 hosts are counted, those that were asked last; nothing is hedged before there
+    /// ms; their times include what they waited for a place among the connections. Replies of 256 hosts are counted, those that were asked last; nothing is hedged before there
     /// are [`min_samples`](Self::min_samples).
     ///
     /// ```
@@ -97,6 +106,25 @@ impl Hedge {
     /// to 1,000. Default: 100.
     pub fn min_samples(mut self, replies: u32) -> Self {
         self.min_samples = replies;
+        self
+    }
+
+    /// Whether requests with idempotent methods that are not safe, PUT and DELETE, get copies as well.
+    ///
+    /// The copy that loses is dropped, but what has been sent of it may reach the server late: after
+    /// the response is there, and after whatever you do next. A PUT that comes in behind a later one
+    /// undoes it. Say so only if that does no harm, because nobody else writes there or the requests
+    /// are conditional (`if-match`). Default: no.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use parallel_requests::Hedge;
+    ///
+    /// let hedge = Hedge::after(Duration::from_millis(200)).idempotent_methods(true);
+    /// # drop(hedge);
+    /// ```
+    pub fn idempotent_methods(mut self, copied: bool) -> Self {
+        self.idempotent_methods = copied;
         self
     }
 
@@ -152,6 +180,7 @@ impl Hedge {
             when,
             max_hedges: 1,
             min_samples: 100,
+            idempotent_methods: false,
             budget: RetryBudget::percent(10.0).reserve(10),
         }
     }

@@ -9,9 +9,9 @@ use std::{
 
 use http::StatusCode;
 use pr_core::{Delivery, RequestConfig};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::service::Shared;
+use super::{service::Shared, underway::UnderWay};
 use crate::policy::{Reply, RequestService, admission::Place, origin::Origin};
 
 /// A request under way, with its copies.
@@ -27,6 +27,8 @@ pub(crate) struct Race<S: RequestService> {
     next: Option<Next>,
     /// The best of the replies that were not good.
     fallback: Option<Reply>,
+    /// Whether the gate knows of the reply that this ended with.
+    has_reported: bool,
 }
 
 struct Runner<S: RequestService> {
@@ -37,7 +39,11 @@ struct Runner<S: RequestService> {
 
 /// When the next copy is due.
 struct Next {
-    timer: Pin<Box<Sleep>>,
+    /// Until it is under way it needs no patience, and has no timer.
+    first: Arc<UnderWay>,
+    /// When the last copy went.
+    copied: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
     patience: Duration,
     copies_left: u32,
 }
@@ -46,13 +52,20 @@ impl<S: RequestService> Race<S> {
     /// Sends the first.
     pub(super) fn start(mut inner: S, request: RequestConfig, shared: Arc<Shared>) -> Self {
         let origin = shared.measured(&request);
-        let next = shared.patience(origin.as_ref()).map(|patience| Next {
-            timer: Box::pin(sleep(patience)),
-            patience,
-            copies_left: shared.max_hedges(),
+        let mut first = request.clone();
+        let next = shared.patience(origin.as_ref()).map(|patience| {
+            let watched = UnderWay::watch(first.clone());
+            first = watched.0;
+            Next {
+                first: watched.1,
+                copied: None,
+                timer: None,
+                patience,
+                copies_left: shared.max_hedges(),
+            }
         });
         let first = Runner {
-            call: inner.call(request.clone()),
+            call: inner.call(first),
             place: None,
         };
         Self {
@@ -64,7 +77,13 @@ impl<S: RequestService> Race<S> {
             runners: vec![first],
             next,
             fallback: None,
+            has_reported: false,
         }
+    }
+
+    /// Whether the gate has been told of the reply that this gave.
+    pub(super) fn has_reported(&self) -> bool {
+        self.has_reported
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reply> {
@@ -77,11 +96,25 @@ impl<S: RequestService> Race<S> {
                 };
                 let place = self.runners.remove(index).place;
                 let was_copy = place.is_some();
-                if let Some(place) = place {
-                    // The gate learns from it: its host may ask for a pause.
-                    place.finish(&reply);
+                let is_good = is_good(&reply);
+                // The gate learns of each reply when it is there, and once: its host may ask for a pause.
+                match place {
+                    Some(place) => {
+                        place.finish(&reply);
+                        self.has_reported = true;
+                    }
+                    // The first's place is given back, and what it replied told, by whoever has it, if
+                    // that is right now.
+                    None if is_good || self.runners.is_empty() && self.fallback.is_none() => {
+                        self.has_reported = false;
+                    }
+                    None => {
+                        let gate = self.shared.gate();
+                        gate.hear(&self.request, &reply, self.began);
+                        self.has_reported = true;
+                    }
                 }
-                if is_good(&reply) {
+                if is_good {
                     return Poll::Ready(self.won(reply, was_copy));
                 }
                 self.fallback = Some(match self.fallback.take() {
@@ -106,7 +139,16 @@ impl<S: RequestService> Race<S> {
         let Some(next) = &mut self.next else {
             return false;
         };
-        if next.timer.as_mut().poll(cx).is_pending() {
+        let began = next.copied.or_else(|| next.first.since(cx));
+        let Some(due) = began.and_then(|began| began.checked_add(next.patience)) else {
+            next.timer = None;
+            return false;
+        };
+        let timer = match &mut next.timer {
+            Some(timer) if timer.deadline() == due => timer,
+            timer => timer.insert(Box::pin(sleep_until(due))),
+        };
+        if timer.as_mut().poll(cx).is_pending() {
             return false;
         }
         let Some(place) = self.shared.place(&self.request) else {
@@ -118,7 +160,7 @@ impl<S: RequestService> Race<S> {
         if next.copies_left == 0 {
             self.next = None;
         } else {
-            next.timer = Box::pin(sleep(next.patience));
+            next.copied = Some(Instant::now());
         }
         tracing::debug!(url = self.request.display_url(), "hedged");
         self.runners.push(Runner {
@@ -155,7 +197,15 @@ fn is_good(reply: &Reply) -> bool {
 fn more_telling(one: Reply, other: Reply) -> Reply {
     match (&one, &other) {
         (Ok(_), Err(_)) => one,
-        (Err(first), Err(_)) if first.delivery() == Delivery::Unknown => one,
+        (Err(first), Err(second)) if is_worse(first.delivery(), second.delivery()) => one,
         _ => other,
+    }
+}
+
+fn is_worse(one: Delivery, other: Delivery) -> bool {
+    match one {
+        Delivery::Unknown => other != Delivery::Unknown,
+        Delivery::NotProcessed => other == Delivery::NotSent,
+        Delivery::NotSent => false,
     }
 }

@@ -14,7 +14,8 @@ use tower::{Layer, Service};
 use super::{Hedge, When, latencies::Latencies, race::Race};
 use crate::policy::{
     Reply, RequestService,
-    admission::{Gate, Place},
+    admission::{Gate, MayReport, Place},
+    circuit_breaker::Probe,
     hosts::Hosts,
     origin::Origin,
 };
@@ -81,7 +82,7 @@ impl<S: RequestService> Service<RequestConfig> for Hedging<S> {
     #[inline]
     fn call(&mut self, request: RequestConfig) -> Hedged<S> {
         match &self.shared {
-            Some(shared) if may_be_sent_twice(&request) => {
+            Some(shared) if shared.hedge.may_copy(&request) => {
                 shared.hedge.budget.deposit();
                 let race = Race::start(self.inner.clone(), request, shared.clone());
                 Hedged::Racing(Box::new(race))
@@ -91,10 +92,15 @@ impl<S: RequestService> Service<RequestConfig> for Hedging<S> {
     }
 }
 
-fn may_be_sent_twice(request: &RequestConfig) -> bool {
-    request.method_ref().is_idempotent()
-        && request.is_replayable()
-        && request.resend_setting() != Some(false)
+impl Hedge {
+    fn may_copy(&self, request: &RequestConfig) -> bool {
+        let method = request.method_ref();
+        (method.is_safe() || self.idempotent_methods && method.is_idempotent())
+            && request.is_replayable()
+            && request.resend_setting() != Some(false)
+            // Of those that try out whether a host is well again, one at a time is to go.
+            && request.extension_ref::<Probe>().is_none()
+    }
 }
 
 /// The future of a [`Hedging`].
@@ -114,7 +120,21 @@ impl<S: RequestService> Future for Hedged<S> {
     }
 }
 
+impl<S: RequestService> MayReport for Hedged<S> {
+    fn has_reported(&self) -> bool {
+        match self {
+            Self::Alone(_) => false,
+            Self::Racing(race) => race.has_reported(),
+        }
+    }
+}
+
 impl Shared {
+    /// Who is told of the replies to attempts, and gives copies their places.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     pub(super) fn max_hedges(&self) -> u32 {
         self.hedge.max_hedges
     }

@@ -102,6 +102,9 @@ pub enum Phase {
         /// What is known of the request's fate at the peer.
         delivery: Delivery,
     },
+    /// Nobody waits for the attempt any longer: another copy of the request was faster, its time was up,
+    /// or it was dropped.
+    Cancelled,
     /// The request is over.
     Done(Ending),
 }
@@ -154,6 +157,7 @@ impl Phase {
             Self::Head => "head",
             Self::Body { .. } => "body",
             Self::Failed { .. } => "failed",
+            Self::Cancelled => "cancelled",
             Self::Done(_) => "done",
         }
     }

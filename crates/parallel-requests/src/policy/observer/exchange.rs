@@ -1,6 +1,7 @@
 //! The exchanges of one attempt, as observers of requests are told of them.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,8 +20,7 @@ pub(crate) struct ExchangeWatch {
     /// Whether the head of the exchange under way has been told of: a backend may say that it reads
     /// the body, and `pr-core` says so too.
     has_head: AtomicBool,
-    /// The request's own observer, whose place this one takes.
-    own: Option<Arc<dyn ExchangeObserver>>,
+    own: Displaced,
 }
 
 impl ExchangeWatch {
@@ -33,7 +33,7 @@ impl ExchangeWatch {
             journey,
             attempt,
             has_head: AtomicBool::new(false),
-            own,
+            own: Displaced::of(own),
         })
     }
 
@@ -44,9 +44,7 @@ impl ExchangeWatch {
 
 impl ExchangeObserver for ExchangeWatch {
     fn reached(&self, stage: Stage) {
-        if let Some(own) = &self.own {
-            own.reached(stage);
-        }
+        self.own.tell(|own| own.reached(stage));
         match stage {
             Stage::AwaitingHead => self.tell(Phase::Sent),
             Stage::ReadingBody if !self.has_head.swap(true, Ordering::Relaxed) => {
@@ -60,9 +58,7 @@ impl ExchangeObserver for ExchangeWatch {
     }
 
     fn dialed(&self, timings: &DialTimings) {
-        if let Some(own) = &self.own {
-            own.dialed(timings);
-        }
+        self.own.tell(|own| own.dialed(timings));
         if let Some(took) = timings.dns {
             self.tell(Phase::Dns { took });
         }
@@ -75,9 +71,40 @@ impl ExchangeObserver for ExchangeWatch {
     }
 
     fn connected(&self, connection: ConnectionInfo) {
-        if let Some(own) = &self.own {
-            own.connected(connection);
-        }
+        self.own.tell(|own| own.connected(connection));
         self.tell(Phase::Carried { connection });
+    }
+}
+
+/// The observer that a request had, if any, where another one has taken its place. Whatever it does,
+/// the other goes on.
+#[derive(Default)]
+pub(crate) struct Displaced {
+    observer: Option<Arc<dyn ExchangeObserver>>,
+    /// If so, it is told nothing more.
+    has_panicked: AtomicBool,
+}
+
+impl Displaced {
+    pub(crate) fn of(observer: Option<Arc<dyn ExchangeObserver>>) -> Self {
+        Self {
+            observer,
+            has_panicked: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn ExchangeObserver)) {
+        let Some(observer) = &self.observer else {
+            return;
+        };
+        if self.has_panicked.load(Ordering::Relaxed) {
+            return;
+        }
+        if catch_unwind(AssertUnwindSafe(|| what(&**observer))).is_err() {
+            self.has_panicked.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                "an exchange's observer panicked, and is told nothing more of that attempt"
+            );
+        }
     }
 }

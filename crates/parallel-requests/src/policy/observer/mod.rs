@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use self::event::{Ending, Event, Phase};
 pub(crate) use self::{
-    exchange::ExchangeWatch,
+    exchange::{Displaced, ExchangeWatch},
     journey::{Journey, Kind, Step},
     layer::{Observed, ObserverLayer},
     watchers::Watchers,
@@ -28,10 +28,11 @@ pub(crate) use self::{
 /// | [`Sent`](Phase::Sent) | the request is with the connection; its response is waited for |
 /// | [`Carried`](Phase::Carried) | it is known which connection carries it |
 /// | [`Head`](Phase::Head) | the head of a response is there |
-/// | [`Body`](Phase::Body), [`Failed`](Phase::Failed) | the attempt is over: with a whole response, or with an error |
+/// | [`Body`](Phase::Body), [`Failed`](Phase::Failed), [`Cancelled`](Phase::Cancelled) | the attempt is over: with a whole response, with an error, or because nobody waits for it |
 /// | [`Done`](Phase::Done) | the request has its outcome, or was cancelled; always the last |
 ///
-/// `Queued` is the first event of each request and `Done` the last, exactly once each. What lies between
+/// `Queued` is the first event of each request and `Done` the last, exactly once each; and each attempt that
+/// is `Dispatched` has exactly one of `Body`, `Failed` and `Cancelled`. What else lies between
 /// depends on the backend, which may leave out stages, and on redirects, which repeat them within an
 /// attempt. Requests that are [opened](crate::ParallelRequests::open) are not observed.
 ///

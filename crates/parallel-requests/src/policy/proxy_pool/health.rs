@@ -61,6 +61,14 @@ pub(super) struct Use {
 pub(super) struct Health {
     pairs: HashMap<(u64, u64), Rest>,
     proxies: HashMap<u64, Record>,
+    given_up: HashMap<(u64, u64), Waited>,
+}
+
+/// For how long attempts waited in vain that were dropped.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    in_all: Duration,
+    until: Instant,
 }
 
 /// What is known of a proxy apart from origins.
@@ -81,6 +89,8 @@ struct Rest {
 /// For how many origins a proxy fails before it is taken to be broken.
 const TOO_MANY: usize = 3;
 
+/// How long attempts that are dropped wait in vain until it is a failure.
+const TOO_LONG: Duration = Duration::from_secs(1);
 /// How many rests are kept at most.
 const MOST: usize = 16_384;
 
@@ -98,10 +108,13 @@ impl Health {
 
     /// The proxy has done its part.
     pub(super) fn worked(&mut self, attempt: Use) {
+        let pair = (attempt.proxy, attempt.origin);
+        if !self.given_up.is_empty() {
+            self.given_up.remove(&pair);
+        }
         if self.pairs.is_empty() && self.proxies.is_empty() {
             return;
         }
-        let pair = (attempt.proxy, attempt.origin);
         // What was begun before a failure does not say that it is over.
         let is_newer = |rest: &Rest| attempt.chosen >= rest.since;
         if self.pairs.get(&pair).is_some_and(is_newer) {
@@ -143,6 +156,38 @@ impl Health {
             return Some(for_all.until.max(rest.until) - now);
         }
         Some(rest.until - now)
+    }
+}
+
+impl Health {
+    /// An attempt was dropped, which since then had waited for a connection through the proxy; the rest
+    /// that follows from it, if one does.
+    pub(super) fn given_up(
+        &mut self,
+        attempt: Use,
+        since: Instant,
+        cooldown: Cooldown,
+        now: Instant,
+    ) -> Option<Duration> {
+        let pair = (attempt.proxy, attempt.origin);
+        let before = self.given_up.get(&pair).copied();
+        let before = before.filter(|waited| now < waited.until + cooldown.longest());
+        // Many at the same time wait no longer than one.
+        let begin = before.map_or(since, |waited| waited.until.max(since));
+        let in_all = before.map_or(Duration::ZERO, |waited| waited.in_all);
+        let in_all = in_all + now.saturating_duration_since(begin);
+        if in_all >= TOO_LONG {
+            self.given_up.remove(&pair);
+            return self.failed(attempt, Scope::Origin, cooldown, now);
+        }
+        make_room(
+            &mut self.given_up,
+            |waited| Some(waited.until),
+            now,
+            cooldown,
+        );
+        self.given_up.insert(pair, Waited { in_all, until: now });
+        None
     }
 }
 
@@ -289,6 +334,29 @@ mod tests {
         let later = after(now, 10);
         health.failed(through(1, 6, later), Scope::Proxy, COOLDOWN, later);
         assert_eq!(health.rests_until(1, 99, later), Some(after(later, 20)));
+    }
+
+    #[test]
+    fn what_is_given_up_adds_up_to_a_failure() {
+        let mut health = Health::default();
+        let start = Instant::now();
+        let ms = |count| start + Duration::from_millis(count);
+        let give_up = |health: &mut Health, from, to| {
+            health.given_up(through(1, 7, ms(from)), ms(from), COOLDOWN, ms(to))
+        };
+        // At the same time.
+        for _ in 0..100 {
+            assert_eq!(give_up(&mut health, 0, 500), None);
+        }
+        assert_eq!(give_up(&mut health, 100, 900), None);
+        // What works is not dead.
+        health.worked(through(1, 7, start));
+        assert_eq!(give_up(&mut health, 1_000, 1_999), None);
+        assert_eq!(give_up(&mut health, 3_000, 3_001), Some(COOLDOWN.first));
+        assert_eq!(health.rests_until(1, 8, ms(3_001)), None);
+        // What is long ago does not count.
+        assert_eq!(give_up(&mut health, 20_000, 20_600), None);
+        assert_eq!(give_up(&mut health, 90_000, 90_600), None);
     }
 
     #[test]

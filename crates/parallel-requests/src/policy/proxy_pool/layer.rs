@@ -3,22 +3,22 @@
 use std::{
     num::NonZeroU64,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
 };
 
 use pr_core::{
-    BackendError, ErrorKind, NormalizedResponse, Proxies, Proxy, RequestConfig, RequestDefaults,
-    Session, StreamingResponse,
+    BackendError, ChooseProxy, ErrorKind, NormalizedResponse, Proxy, RequestConfig, Session,
+    StreamingResponse,
 };
 use tower::{Layer, Service};
 use url::Url;
 
 use super::{
     ProxyPool,
+    dialing::Dialing,
     health::Use,
     members::{self, Member},
-    nowhere,
     verdict::{self, Answer, Verdict},
 };
 use crate::policy::{Reply, RequestService, observer::Journey};
@@ -27,11 +27,14 @@ use crate::policy::{Reply, RequestService, observer::Journey};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProxyPoolLayer {
     pool: Option<Arc<ProxyPool>>,
+    /// Whether attempts are dropped as a matter of course, so that a proxy that is dead might never
+    /// have the time to fail.
+    is_hedged: bool,
 }
 
 impl ProxyPoolLayer {
-    pub(crate) fn new(pool: Option<Arc<ProxyPool>>) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: Option<Arc<ProxyPool>>, is_hedged: bool) -> Self {
+        Self { pool, is_hedged }
     }
 }
 
@@ -42,6 +45,7 @@ impl<S: RequestService> Layer<S> for ProxyPoolLayer {
         Rotating {
             inner,
             pool: self.pool.clone(),
+            is_hedged: self.is_hedged,
         }
     }
 }
@@ -51,6 +55,7 @@ impl<S: RequestService> Layer<S> for ProxyPoolLayer {
 pub(crate) struct Rotating<S> {
     inner: S,
     pool: Option<Arc<ProxyPool>>,
+    is_hedged: bool,
 }
 
 impl<S: RequestService> Service<RequestConfig> for Rotating<S> {
@@ -70,7 +75,7 @@ impl<S: RequestService> Service<RequestConfig> for Rotating<S> {
                 passage: None,
             };
         };
-        match route(pool, request) {
+        match route(pool, request, self.is_hedged) {
             Ok((request, passage)) => RotatingCall::Inside {
                 call: self.inner.call(request),
                 passage: passage.map(Box::new),
@@ -110,18 +115,27 @@ impl<F: Future<Output = Reply> + Unpin> Future for RotatingCall<F> {
     }
 }
 
-/// An attempt on its way through a proxy.
+/// An attempt on its way, through a proxy or perhaps through one later on.
 pub(crate) struct Passage {
     pool: Arc<ProxyPool>,
-    member: Member,
-    attempt: Use,
-    rules: Option<Proxies>,
+    way: Way,
+    /// Where it is watched, until it is over.
+    dialing: Option<Arc<Dialing>>,
+}
+
+/// How an attempt gets its proxy.
+enum Way {
+    /// It has one, whatever happens.
+    Through(Member, Use),
+    /// It depends on where it goes.
+    Chosen(Arc<Chooser>),
 }
 
 /// Gives the request its proxy, if it is to have one.
 fn route(
     pool: &Arc<ProxyPool>,
     request: RequestConfig,
+    is_hedged: bool,
 ) -> Result<(RequestConfig, Option<Passage>), BackendError> {
     // One that is wrong says so further inside, before it gets anywhere.
     let Some(url) = request.url() else {
@@ -130,55 +144,92 @@ fn route(
     if request.has_own_route() {
         return Ok((request, None));
     }
-    let is_direct = pool.is_direct(url);
     let journey = request.extension_ref::<Journey>();
-    let last = journey.and_then(Journey::latest_proxy).map(NonZeroU64::get);
-    let choice = pool.members.choose(pool, url, last);
-    if is_direct {
-        // A redirect may lead from here to a host that is not.
-        let proxy = choice.map_or_else(|_| nowhere(), |(member, _)| member.proxy);
-        let rules = pool.rules(&proxy);
-        return Ok((through(request, &proxy, rules.as_ref()), None));
+    let last = journey.and_then(Journey::latest_proxy);
+    // Later, if at all: once a redirect leads elsewhere.
+    let is_for_later = request.unix_socket_setting().is_some() || pool.is_direct(url);
+    let choice = if is_for_later {
+        None
+    } else {
+        Some(choose(pool, url, journey, last)?)
+    };
+    let name = choice.as_ref().map(|(member, _)| member.name.clone());
+    let (request, way) = match choice {
+        Some((member, attempt)) if pool.direct.is_none() => {
+            let request = request.proxy(member.proxy.clone());
+            (request, Way::Through(member, attempt))
+        }
+        choice => {
+            let chooser = Arc::new(Chooser {
+                pool: pool.clone(),
+                journey: journey.cloned(),
+                last,
+                choice: choice.map_or_else(OnceLock::new, OnceLock::from),
+            });
+            let request = request.choose_proxy(chooser.clone());
+            (request, Way::Chosen(chooser))
+        }
+    };
+    let (mut request, mut dialing) = (request, None);
+    if let Some(name) = name {
+        request = request.extension(Through(name));
+        if is_hedged {
+            let (watched, watch) = Dialing::watch(request);
+            (request, dialing) = (watched, Some(watch));
+        }
     }
-    let (member, attempt) = choice?;
+    let pool = pool.clone();
+    Ok((request, Some(Passage { pool, way, dialing })))
+}
+
+/// Chooses a proxy for this URL, other than that of the attempt before.
+fn choose(
+    pool: &ProxyPool,
+    url: &Url,
+    journey: Option<&Journey>,
+    last: Option<NonZeroU64>,
+) -> Result<(Member, Use), BackendError> {
+    let (member, attempt) = pool.members.choose(pool, url, last.map(NonZeroU64::get))?;
     if let (Some(journey), Some(id)) = (journey, NonZeroU64::new(member.id)) {
         journey.go_through(id);
     }
-    let rules = pool.rules(&member.proxy);
-    let request = through(request, &member.proxy, rules.as_ref());
-    let request = request.extension(Through(member.name.clone()));
-    let pool = pool.clone();
-    let passage = Passage {
-        pool,
-        member,
-        attempt,
-        rules,
-    };
-    Ok((request, Some(passage)))
+    Ok((member, attempt))
 }
 
-/// The request through this proxy, as far as the rules say so.
-fn through(mut request: RequestConfig, proxy: &Proxy, rules: Option<&Proxies>) -> RequestConfig {
-    let Some(rules) = rules else {
-        return request.proxy(proxy.clone());
-    };
-    let mut defaults = RequestDefaults::default();
-    defaults.proxies = Some(rules.clone());
-    defaults.apply(&mut request);
-    request
+/// Chooses the proxy of an attempt when there is a need for one, which there is not for a host that is
+/// reached directly, nor for a Unix socket; a redirect may lead from one to the other, and back.
+struct Chooser {
+    pool: Arc<ProxyPool>,
+    journey: Option<Journey>,
+    last: Option<NonZeroU64>,
+    /// All of its redirects keep the one.
+    choice: OnceLock<(Member, Use)>,
+}
+
+impl ChooseProxy for Chooser {
+    fn choose(&self, url: &Url) -> Result<Option<Proxy>, BackendError> {
+        if self.pool.is_direct(url) {
+            return Ok(None);
+        }
+        if let Some((member, _)) = self.choice.get() {
+            return Ok(Some(member.proxy.clone()));
+        }
+        let choice = choose(&self.pool, url, self.journey.as_ref(), self.last)?;
+        let (member, _) = self.choice.get_or_init(|| choice);
+        Ok(Some(member.proxy.clone()))
+    }
 }
 
 impl Passage {
-    fn end<R: Answer>(self, reply: Result<R, BackendError>) -> Result<R, BackendError> {
-        let Self {
-            pool,
-            member,
-            attempt,
-            rules,
-        } = self;
-        if let Some(rules) = rules
+    fn end<R: Answer>(mut self, reply: Result<R, BackendError>) -> Result<R, BackendError> {
+        self.dialing = None;
+        let pool = &self.pool;
+        let Some((member, attempt)) = self.choice() else {
+            return reply;
+        };
+        if pool.direct.is_some()
             && let Some(url) = last_url(&reply)
-            && rules.for_url(&url).is_none()
+            && pool.is_direct(&url)
         {
             // A redirect has led to a host that is reached directly, which says nothing of the proxy.
             return reply;
@@ -186,7 +237,7 @@ impl Passage {
         let reply = verdict::settle(reply, &member.proxy);
         match verdict::of(&reply) {
             Verdict::Worked => pool.members.worked(attempt),
-            Verdict::Failed(scope) => pool.members.failed(&pool, attempt, scope, &member.name),
+            Verdict::Failed(scope) => pool.members.failed(pool, attempt, scope, &member.name),
             Verdict::Open => {}
         }
         reply.map_err(|error| match error.kind() {
@@ -194,6 +245,29 @@ impl Passage {
             ErrorKind::Input => error,
             _ => error.with_proxy(&member.proxy),
         })
+    }
+}
+
+impl Passage {
+    /// The proxy, if there was a need for one.
+    fn choice(&self) -> Option<(&Member, Use)> {
+        match &self.way {
+            Way::Through(member, attempt) => Some((member, *attempt)),
+            Way::Chosen(chooser) => {
+                let choice = chooser.choice.get();
+                choice.map(|(member, attempt)| (member, *attempt))
+            }
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let since = self.dialing.as_ref().and_then(|dialing| dialing.since());
+        if let (Some(since), Some((member, attempt))) = (since, self.choice()) {
+            let members = &self.pool.members;
+            members.given_up(&self.pool, attempt, since, &member.name);
+        }
     }
 }
 
@@ -212,7 +286,7 @@ impl ProxyPool {
         session: &Session,
         request: RequestConfig,
     ) -> Result<StreamingResponse, BackendError> {
-        let (request, passage) = route(self, request)?;
+        let (request, passage) = route(self, request, false)?;
         let reply = session.stream(request).await;
         match passage {
             Some(passage) => passage.end(reply),

@@ -166,9 +166,17 @@ impl Members {
             .state()
             .health
             .failed(attempt, scope, pool.cooldown, now);
-        if let Some(rest) = rest {
-            tracing::debug!(target: TARGET, proxy = name, ?rest, "a proxy has failed and is given a rest");
-        }
+        log_rest(rest, name);
+    }
+
+    /// An attempt was dropped that had been waiting for a connection through the proxy.
+    pub(super) fn given_up(&self, pool: &ProxyPool, attempt: Use, since: Instant, name: &str) {
+        let now = Instant::now();
+        let rest = self
+            .state()
+            .health
+            .given_up(attempt, since, pool.cooldown, now);
+        log_rest(rest, name);
     }
 
     fn refresh_if_due(&self, every: Option<Duration>, now: Instant) {
@@ -191,6 +199,12 @@ impl Members {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock panics half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_rest(rest: Option<Duration>, name: &str) {
+    if let Some(rest) = rest {
+        tracing::debug!(target: TARGET, proxy = name, ?rest, "a proxy has failed and is given a rest");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests through many proxies, each attempt through the next one that works.
 
+mod dialing;
 mod health;
 mod layer;
 mod list;
@@ -69,11 +70,21 @@ use crate::ConfigurationError;
 /// origins in a row. The first rest is the [cooldown](Self::cooldown), each further one twice the one
 /// before, up to [a limit](Self::max_cooldown). A request that gets through ends all that.
 ///
-/// What counts as the proxy's failure: errors of kind [`Proxy`](crate::ErrorKind::Proxy) and
-/// [`Connect`](crate::ErrorKind::Connect), a connection that was not there in time, and the status 407
-/// of a forwarded `http` request, which becomes an error of kind `Proxy`. A tunnel that the proxy
-/// answered with a status other than 407, or a SOCKS reply, may be the origin's fault and counts
-/// for that origin only. What an origin answers, or does not answer in time, never counts.
+/// What counts as the proxy's failure: that it cannot be reached, or not in time, that it does not accept
+/// its credentials, that it is no such proxy, and the status 407 of a forwarded `http` request, which
+/// becomes an error of kind [`Proxy`](crate::ErrorKind::Proxy). Once it is reached, a tunnel that it
+/// refuses, by a status other than 407 or a SOCKS reply, or does not open in time, may be the
+/// origin's fault and counts for that origin only;
+/// [`failed_hop`](crate::BackendError::failed_hop) says which it was. What an origin answers, or does
+/// not answer in time, never counts.
+///
+/// A copy of a [hedge](crate::Hedge) that is dropped because another was faster has not failed. But if it was
+/// still waiting for a connection through its proxy, that time adds up, and once it is a second, without the
+/// proxy having worked for that origin, it counts as a failure for it.
+///
+/// An origin may answer 407 itself. So what was forwarded counts as not processed only if the answer
+/// has a `proxy-authenticate` field, which a proxy must send (RFC 9110, section 11.7.1); otherwise only
+/// idempotent requests are retried.
 ///
 /// **If no proxy is to be had, the request fails; it never goes directly.** The error is of kind `Proxy`
 /// and says when the first will be tried again; nothing has been sent. Memory holds the rests of at most
@@ -81,9 +92,10 @@ use crate::ConfigurationError;
 ///
 /// # Which requests
 ///
-/// All but those with a [route of their own](pr_core::RequestConfig::has_own_route), and those to hosts
-/// that [`no_proxy`](Self::no_proxy) lists; `NO_PROXY` of the environment does not count. The
-/// redirects of an attempt go through the same proxy.
+/// All but those with a [route of their own](pr_core::RequestConfig::has_own_route), those through a Unix
+/// socket, and those to hosts that [`no_proxy`](Self::no_proxy) lists; `NO_PROXY` of the environment does
+/// not count. The redirects of an attempt go through the same proxy. One that leads away from the
+/// socket, or from such a host, goes through a proxy that is chosen then.
 ///
 /// An error through a pool names the proxy, by host and port. Of a response,
 /// [`connection`](pr_core::NormalizedResponse::connection) has the proxy's address. Credentials appear
@@ -210,12 +222,6 @@ impl ProxyPool {
         rules.is_some_and(|rules| rules.for_url(url).is_none())
     }
 
-    /// The rules with this proxy, if there are rules.
-    fn rules(&self, proxy: &Proxy) -> Option<Proxies> {
-        let rules = self.direct.clone()?;
-        Some(rules.http(proxy.clone()).https(proxy.clone()))
-    }
-
     /// Refuses what cannot work.
     pub(crate) fn check(&self) -> Result<(), ConfigurationError> {
         let refuse = |value: String, why: &'static str| {
@@ -250,7 +256,8 @@ impl ProxyPool {
     }
 }
 
-/// A proxy that there is not (RFC 6761, section 6.4), in whose place rules get a real one.
+/// A proxy that there is not (RFC 6761, section 6.4), in rules that are asked only whether there is
+/// one.
 fn nowhere() -> Proxy {
     Proxy::new("http://proxy.invalid:9").expect("it is the URL of a proxy")
 }

@@ -1,8 +1,9 @@
 //! What a reply says about the proxy that it came through.
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use pr_core::{
-    BackendError, Delivery, ErrorKind, NormalizedResponse, Proxy, StreamingResponse, TimeoutPhase,
+    BackendError, Delivery, ErrorKind, FailedHop, NormalizedResponse, Proxy, StreamingResponse,
+    TimeoutPhase,
 };
 use url::Url;
 
@@ -23,26 +24,26 @@ pub(super) fn of<R>(reply: &Result<R, BackendError>) -> Verdict {
     let Err(error) = reply else {
         return Verdict::Worked;
     };
-    match (error.kind(), error.timeout_phase()) {
-        (ErrorKind::Proxy, _) if is_of_the_origin(error) => Verdict::Failed(Scope::Origin),
-        (ErrorKind::Proxy | ErrorKind::Connect, _) | (_, Some(TimeoutPhase::Connect)) => {
-            Verdict::Failed(Scope::Proxy)
-        }
+    let is_late = error.timeout_phase() == Some(TimeoutPhase::Connect);
+    match (error.failed_hop(), error.kind()) {
+        (Some(FailedHop::Proxy), _) => Verdict::Failed(Scope::Proxy),
+        (Some(FailedHop::Tunnel), _) => Verdict::Failed(Scope::Origin),
+        // Of these, too, one may be banned: where others have no handshake, it has none in time.
+        (_, ErrorKind::Timeout) if is_late => Verdict::Failed(Scope::Origin),
+        (Some(FailedHop::Origin), _) => Verdict::Open,
+        // From here on, whoever opened the connection does not say more.
+        (_, ErrorKind::Proxy) if is_refused_tunnel(error) => Verdict::Failed(Scope::Origin),
+        (_, ErrorKind::Proxy | ErrorKind::Connect) => Verdict::Failed(Scope::Proxy),
         _ => Verdict::Open,
     }
 }
 
 /// Whether the proxy was there and refused this origin, or could not get to it.
-fn is_of_the_origin(error: &BackendError) -> bool {
-    match error.proxy_status() {
-        Some(status) => status != StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-        // A reply of SOCKS5 has no status.
-        None => error.message().starts_with(SOCKS_REPLY),
-    }
+fn is_refused_tunnel(error: &BackendError) -> bool {
+    error
+        .proxy_status()
+        .is_some_and(|status| status != StatusCode::PROXY_AUTHENTICATION_REQUIRED)
 }
-
-/// How `pr-connect` begins the message of an error that is a reply of SOCKS5 (RFC 1928, section 6).
-const SOCKS_REPLY: &str = "the SOCKS5 proxy refused or failed";
 
 /// A response of which the head is there.
 pub(super) trait Answer: Sized {
@@ -65,8 +66,10 @@ macro_rules! answer {
             }
 
             fn refused(&self, message: &'static str) -> BackendError {
-                // What was redirected has been processed.
-                let fate = if self.history().is_empty() {
+                // A proxy has to say which credentials it wants. Without that, it may be the origin that
+                // has answered; and what was redirected has been processed.
+                let is_the_proxys = self.headers().contains_key(header::PROXY_AUTHENTICATE);
+                let fate = if is_the_proxys && self.history().is_empty() {
                     Delivery::NotProcessed
                 } else {
                     Delivery::Unknown

@@ -126,6 +126,14 @@ impl RetryBudget {
             .is_ok()
     }
 
+    /// Takes one retry out, to be put back unless it is made.
+    pub(super) fn reserve_one(&self) -> Option<Withdrawal> {
+        self.withdraw().then(|| Withdrawal {
+            budget: self.clone(),
+            is_spent: false,
+        })
+    }
+
     /// Puts back one that was taken out and not used.
     pub(crate) fn refund(&self) {
         if let Some(account) = &self.account {
@@ -160,6 +168,21 @@ impl RetryBudget {
             })),
             percent,
             reserve,
+        }
+    }
+}
+
+/// A retry that has been taken out of a budget, and goes back if it is never made.
+#[derive(Debug)]
+pub(super) struct Withdrawal {
+    budget: RetryBudget,
+    pub(super) is_spent: bool,
+}
+
+impl Drop for Withdrawal {
+    fn drop(&mut self) {
+        if !self.is_spent {
+            self.budget.refund();
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use pr_core::{BackendError, Delivery, DnsFailure, ErrorKind, RequestConfig, TimeoutPhase};
+use pr_core::{
+    Attempt, BackendError, Delivery, DnsFailure, ErrorKind, RequestConfig, TimeoutPhase,
+};
 
 use super::{Predicate, RetryContext, RetryDecision, backoff::Backoff};
 use crate::policy::Reply;
@@ -90,7 +92,13 @@ impl Settings {
 
     fn is_passing(&self, error: &BackendError) -> bool {
         match error.kind() {
-            ErrorKind::Connect | ErrorKind::Proxy | ErrorKind::Truncated | ErrorKind::Body => true,
+            ErrorKind::Connect | ErrorKind::Truncated | ErrorKind::Body => true,
+            // The same proxy would refuse the same credentials, and perhaps lock their account. A pool,
+            // which names its proxies, has others.
+            ErrorKind::Proxy => {
+                error.proxy_status() != Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED)
+                    || error.proxy().is_some()
+            }
             ErrorKind::Closed => !error.is_backend_closed(),
             ErrorKind::Dns => error.dns_failure() == Some(DnsFailure::Transient),
             // Whoever limited the wait for a turn did not ask for several waits, and whoever waited
@@ -108,6 +116,16 @@ impl Settings {
         }
     }
 
+    /// What is known of a request's fate after an attempt: an answer means that it was processed, unless
+    /// its status says otherwise.
+    pub(super) fn fate(&self, attempt: &Attempt) -> Delivery {
+        match &attempt.result {
+            Ok(status) if self.unprocessed.contains(status) => Delivery::NotProcessed,
+            Ok(_) => Delivery::Unknown,
+            Err(error) => error.delivery,
+        }
+    }
+
     /// Whether it does no harm to send the request again (RFC 9110, section 9.2.2).
     fn is_safe(&self, method: &Method, reply: &Reply) -> bool {
         method.is_idempotent()
@@ -122,5 +140,24 @@ impl Settings {
                         .is_some_and(|status| self.unprocessed.contains(&status)),
                 },
             }
+    }
+}
+
+/// Whether an attempt was never sent for want of a turn or because of an open circuit, so that it says
+/// nothing new.
+pub(super) fn is_refusal(reply: &Reply) -> bool {
+    reply.as_ref().is_err_and(|error| {
+        error.delivery() == Delivery::NotSent
+            && (error.kind() == ErrorKind::CircuitOpen
+                || error.timeout_phase() == Some(TimeoutPhase::Queue))
+    })
+}
+
+/// Of what is known of two attempts at a request, what is to be said of both.
+pub(super) fn worse(one: Delivery, other: Delivery) -> Delivery {
+    match (one, other) {
+        (Delivery::Unknown, _) | (_, Delivery::Unknown) => Delivery::Unknown,
+        (Delivery::NotProcessed, _) | (_, Delivery::NotProcessed) => Delivery::NotProcessed,
+        (Delivery::NotSent, Delivery::NotSent) => Delivery::NotSent,
     }
 }

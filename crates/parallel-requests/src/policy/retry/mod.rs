@@ -42,7 +42,9 @@ use crate::ConfigurationError;
 ///
 /// Errors are retried by kind: `Dns` if the failure is transient, `Connect`, `Proxy`, `Timeout`
 /// (but for time spent in queues and that of a batch), `Closed`, `Truncated`, `Body`, and `Status` by
-/// its status. All others would fail in the same way again, or mean that somebody wants an end.
+/// its status. All others would fail in the same way again, or mean that somebody wants an end. So would
+/// a proxy that answered 407, and to say wrong credentials again and again may lock their account: that
+/// is retried only if a [pool](crate::ProxyPool), which has others, chose the proxy.
 ///
 /// # What is safe
 ///
@@ -67,7 +69,16 @@ use crate::ConfigurationError;
 ///
 /// Each attempt has the request's [`timeout`](crate::RequestConfig::timeout) anew;
 /// [`max_elapsed`](Self::max_elapsed) bounds the beginnings of them all. The client's
-/// [`RetryBudget`] bounds how much of its traffic retries are.
+/// [`RetryBudget`] bounds how much of its traffic retries are; one that is never sent is not charged.
+///
+/// # What the request ends with
+///
+/// The reply to its last attempt. A retry that is refused, by an open
+/// [circuit](crate::CircuitBreaker) or because its turn did not come [in
+/// time](crate::ClientBuilder::queue_timeout), was none: the reply before it is the outcome. If the
+/// outcome is an error, its [`delivery`](crate::BackendError::delivery) is that of all attempts: if one
+/// of them may have been processed, or was answered, it is not known, even if the last was not sent; one
+/// that was answered with an [unprocessed status](Self::unprocessed_statuses) was not processed.
 ///
 /// # Where it is set
 ///
@@ -97,7 +108,9 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// No retries, nowhere: a request is sent at most once to each URL on its way.
+    /// No retries, nowhere: a request is sent at most once for each redirect on its way, and once
+    /// before. A redirect that leads back to the same URL is followed as any other; if not even that is
+    /// to be, have [none followed](crate::RequestConfig::follow_redirects).
     ///
     /// That goes for what is below, too. A request whose kept connection turns out to be gone is
     /// otherwise [sent again](crate::RequestConfig::resend) at once where that is safe; with this
@@ -191,9 +204,10 @@ impl RetryPolicy {
         self
     }
 
-    /// How long after the request was handed over a retry may begin at the latest, its turn among
-    /// other requests not included: one whose backoff would end later is not made, and not waited
-    /// for. An attempt that has begun may take its time. Default: no limit.
+    /// How long after the first attempt began a retry may begin at the latest: one whose backoff would
+    /// end later is not made, and not waited for. What the attempts wait in line, for their host, a token
+    /// or a place, does not count, neither before the first nor between them. An attempt that has begun
+    /// may take its time. Default: no limit.
     pub fn max_elapsed(mut self, limit: Duration) -> Self {
         self.edit().max_elapsed = Some(limit);
         self

@@ -1,6 +1,8 @@
 //! The layer that makes attempts until one will do.
 
 use std::{
+    future::poll_fn,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,10 +13,15 @@ use pr_core::{Attempt, BackendError, NormalizedResponse, RequestConfig};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use super::{RetryBudget, RetryPolicy, decide::Settings};
+use super::{
+    RetryBudget, RetryPolicy,
+    budget::Withdrawal,
+    decide::{Settings, is_refusal, worse},
+};
 use crate::{
+    backlog, cut_off,
     held::Held,
-    policy::{BoxedReply, Reply, RequestService},
+    policy::{BoxedReply, CircuitBreaker, Reply, RequestService, admission::MayQueue},
 };
 
 /// Puts the policy around a service.
@@ -22,20 +29,30 @@ use crate::{
 pub(crate) struct RetryLayer {
     policy: RetryPolicy,
     budget: RetryBudget,
+    breaker: Option<CircuitBreaker>,
     held: Held,
 }
 
 impl RetryLayer {
-    pub(crate) fn new(policy: RetryPolicy, budget: RetryBudget, held: Held) -> Self {
+    pub(crate) fn new(
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        breaker: Option<CircuitBreaker>,
+        held: Held,
+    ) -> Self {
         Self {
             policy,
             budget,
+            breaker,
             held,
         }
     }
 }
 
-impl<S: RequestService> Layer<S> for RetryLayer {
+impl<S: RequestService> Layer<S> for RetryLayer
+where
+    S::Future: MayQueue,
+{
     type Service = Retrying<S>;
 
     fn layer(&self, inner: S) -> Retrying<S> {
@@ -44,6 +61,7 @@ impl<S: RequestService> Layer<S> for RetryLayer {
                 inner: inner.clone(),
                 policy: self.policy.clone(),
                 budget: self.budget.clone(),
+                breaker: self.breaker.clone(),
                 held: self.held.clone(),
             }),
             inner,
@@ -64,10 +82,15 @@ pub(crate) struct Again<S> {
     inner: S,
     policy: RetryPolicy,
     budget: RetryBudget,
+    /// Asked before a backoff, so that nobody waits for what would be refused.
+    breaker: Option<CircuitBreaker>,
     held: Held,
 }
 
-impl<S: RequestService> Service<RequestConfig> for Retrying<S> {
+impl<S: RequestService> Service<RequestConfig> for Retrying<S>
+where
+    S::Future: MayQueue,
+{
     type Response = NormalizedResponse;
     type Error = BackendError;
     type Future = Attempts<S>;
@@ -116,7 +139,10 @@ pub(crate) enum Attempts<S: RequestService> {
     Further(BoxedReply),
 }
 
-impl<S: RequestService> Future for Attempts<S> {
+impl<S: RequestService> Future for Attempts<S>
+where
+    S::Future: MayQueue,
+{
     type Output = Reply;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
@@ -130,7 +156,7 @@ impl<S: RequestService> Future for Attempts<S> {
                     began,
                     again,
                 } => {
-                    let reply = ready!(Pin::new(call).poll(cx));
+                    let reply = ready!(Pin::new(&mut *call).poll(cx));
                     let Some(request) = request.take() else {
                         return Poll::Ready(reply);
                     };
@@ -140,14 +166,13 @@ impl<S: RequestService> Future for Attempts<S> {
                     {
                         return Poll::Ready(reply);
                     }
-                    let Some(backoff) = again.backoff(&request, 1, *began) else {
+                    let admitted = call.admitted_at().unwrap_or(*began);
+                    let clock = Clock::new(*began, admitted);
+                    let Some(pause) = again.pause(&request, 1, &clock) else {
                         return Poll::Ready(reply);
                     };
-                    let failed = Failed {
-                        attempt: Attempt::of(Duration::ZERO, began.elapsed(), &reply),
-                        backoff,
-                    };
-                    let further = again.clone().further(request, *began, failed);
+                    let failed = Failed::new(&clock, admitted, reply, pause);
+                    let further = again.clone().further(request, clock, failed);
                     *this = Self::Further(Box::pin(further));
                 }
                 Self::Further(call) => return call.as_mut().poll(cx),
@@ -156,10 +181,67 @@ impl<S: RequestService> Future for Attempts<S> {
     }
 }
 
+/// How long a request has been under way, and how much of that it spent in line.
+struct Clock {
+    began: Instant,
+    in_line: Duration,
+}
+
+impl Clock {
+    fn new(began: Instant, admitted: Instant) -> Self {
+        Self {
+            began,
+            in_line: admitted.saturating_duration_since(began),
+        }
+    }
+
+    /// A further attempt was handed over then, and had its turn then.
+    fn waited(&mut self, from: Instant, until: Instant) {
+        self.in_line += until.saturating_duration_since(from);
+    }
+
+    /// The time that counts.
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.in_line)
+    }
+}
+
+/// The attempts so far, which are not lost if the request is cut off.
+struct Earlier(Vec<Attempt>);
+
+impl Drop for Earlier {
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            cut_off::earlier_attempts(mem::take(&mut self.0));
+        }
+    }
+}
+
 /// An attempt that is to be followed by another.
 struct Failed {
     attempt: Attempt,
+    /// What the request has come to if the other cannot be made.
+    reply: Reply,
+    pause: Pause,
+}
+
+impl Failed {
+    fn new(clock: &Clock, admitted: Instant, reply: Reply, pause: Pause) -> Self {
+        let started = admitted.saturating_duration_since(clock.began);
+        let mut attempt = Attempt::of(started, admitted.elapsed(), &reply);
+        attempt.backoff = Some(pause.backoff);
+        Self {
+            attempt,
+            reply,
+            pause,
+        }
+    }
+}
+
+/// What is between two attempts.
+struct Pause {
     backoff: Duration,
+    withdrawal: Withdrawal,
 }
 
 impl<S> Again<S> {
@@ -169,12 +251,13 @@ impl<S> Again<S> {
         own.unwrap_or(&self.policy).settings()
     }
 
-    /// The pause after the attempt of this number, if there is time and budget for another.
-    fn backoff(&self, request: &RequestConfig, number: u32, began: Instant) -> Option<Duration> {
+    /// The pause after the attempt of this number, if there is time and budget for another, and it
+    /// would not be refused.
+    fn pause(&self, request: &RequestConfig, number: u32, clock: &Clock) -> Option<Pause> {
         let settings = self.settings_for(request);
         let backoff = settings.backoff.draw(number - 1);
         if let Some(limit) = settings.max_elapsed
-            && began.elapsed().saturating_add(backoff) > limit
+            && clock.elapsed().saturating_add(backoff) > limit
         {
             tracing::debug!(
                 attempt = number,
@@ -182,65 +265,115 @@ impl<S> Again<S> {
             );
             return None;
         }
-        if !self.budget.withdraw() {
-            tracing::debug!(attempt = number, "not retried: the retry budget is spent");
+        if let Some(breaker) = &self.breaker
+            && breaker.is_open_for(request, backoff)
+        {
+            tracing::debug!(attempt = number, "not retried: the circuit is open");
             return None;
         }
-        Some(backoff)
+        let Some(withdrawal) = self.budget.reserve_one() else {
+            tracing::debug!(attempt = number, "not retried: the retry budget is spent");
+            return None;
+        };
+        Some(Pause {
+            backoff,
+            withdrawal,
+        })
+    }
+
+    /// The reply with the attempts before it: an error says of the request's fate what is true of all
+    /// of them.
+    fn told(&self, request: &RequestConfig, reply: Reply, earlier: Vec<Attempt>) -> Reply {
+        match reply {
+            Ok(response) => Ok(response.with_earlier_attempts(earlier)),
+            Err(error) => {
+                let settings = self.settings_for(request);
+                let fates = earlier.iter().map(|attempt| settings.fate(attempt));
+                let fate = fates.fold(error.delivery(), worse);
+                Err(error.with_delivery(fate).with_earlier_attempts(earlier))
+            }
+        }
     }
 }
 
-impl<S: RequestService> Again<S> {
+impl<S: RequestService> Again<S>
+where
+    S::Future: MayQueue,
+{
     /// All attempts after the first, which failed like this.
     async fn further(
         self: Arc<Self>,
         request: RequestConfig,
-        began: Instant,
+        mut clock: Clock,
         mut failed: Failed,
     ) -> Reply {
-        let mut inner = self.inner.clone();
-        let mut earlier = Vec::with_capacity(1);
+        let mut earlier = Earlier(Vec::with_capacity(1));
         let mut number = 1;
         loop {
             let Failed {
-                mut attempt,
-                backoff,
+                attempt,
+                reply: in_hand,
+                pause:
+                    Pause {
+                        backoff,
+                        mut withdrawal,
+                    },
             } = failed;
-            attempt.backoff = Some(backoff);
             announce(&request, number, &attempt);
-            earlier.push(attempt);
+            earlier.0.push(attempt);
             {
                 let _held = self.held.hold();
                 tokio::time::sleep(backoff).await;
             }
+            if let Some(parked) = backlog::wait() {
+                parked.await;
+            }
             number += 1;
-            let started = began.elapsed();
-            let reply = inner.call(request.clone()).await;
-            let pause = if self
-                .settings_for(&request)
-                .wants_another(&request, number, &reply)
-            {
-                self.backoff(&request, number, began)
+            let called = Instant::now();
+            let (reply, admitted) = self.attempt(request.clone(), &mut withdrawal).await;
+            if is_refusal(&reply) {
+                tracing::debug!(
+                    url = request.display_url(),
+                    attempt = number,
+                    "not sent: the circuit is open, or it had no turn in time"
+                );
+                // The attempt before is the last after all.
+                earlier.0.pop();
+                return self.told(&request, in_hand, mem::take(&mut earlier.0));
+            }
+            drop(in_hand);
+            let admitted = admitted.unwrap_or(called);
+            clock.waited(called, admitted);
+            let settings = self.settings_for(&request);
+            let pause = if settings.wants_another(&request, number, &reply) {
+                self.pause(&request, number, &clock)
             } else {
                 None
             };
-            let Some(backoff) = pause else {
-                return told(reply, earlier);
+            let Some(pause) = pause else {
+                return self.told(&request, reply, mem::take(&mut earlier.0));
             };
-            let elapsed = began.elapsed().saturating_sub(started);
-            failed = Failed {
-                attempt: Attempt::of(started, elapsed, &reply),
-                backoff,
-            };
+            failed = Failed::new(&clock, admitted, reply, pause);
         }
     }
-}
 
-/// The reply that lists the attempts before it.
-fn told(reply: Reply, earlier: Vec<Attempt>) -> Reply {
-    match reply {
-        Ok(response) => Ok(response.with_earlier_attempts(earlier)),
-        Err(error) => Err(error.with_earlier_attempts(earlier)),
+    /// One of them, which is spent when it has had its turn; and when that was, if it had to wait.
+    async fn attempt(
+        &self,
+        request: RequestConfig,
+        withdrawal: &mut Withdrawal,
+    ) -> (Reply, Option<Instant>) {
+        let mut call = self.inner.clone().call(request);
+        let reply = poll_fn(|cx| {
+            let reply = Pin::new(&mut call).poll(cx);
+            withdrawal.is_spent = match &reply {
+                Poll::Ready(reply) => !is_refusal(reply),
+                Poll::Pending => !call.is_queued(),
+            };
+            reply
+        });
+        let reply = reply.await;
+        (reply, call.admitted_at())
     }
 }
 

@@ -166,6 +166,7 @@ impl Drop for Attempt {
         }
         if let Some(journey) = &self.journey {
             journey.arrive();
+            journey.tell(self.step.number, Phase::Cancelled);
         }
     }
 }

@@ -89,16 +89,19 @@ impl Backlog {
         self.parked.fetch_add(0, SeqCst);
     }
 
-    /// Lets as many go as there is room for, if so many requests are held up.
+    /// Lets as many go as there is room for, if so many requests are held up; and in any case as many
+    /// as may lie there. All others may be behind those that are parked, in the lanes' queues, and wait
+    /// for them.
     pub(crate) fn let_go(&self, held: usize) {
         if self.is_full() {
             return;
         }
-        let parked = self.parked.load(SeqCst);
-        let waiting = parked.saturating_sub(self.let_go.load(SeqCst));
+        let let_go = self.let_go.load(SeqCst);
+        let waiting = self.parked.load(SeqCst).saturating_sub(let_go);
         let others = self.unfinished().saturating_sub(waiting);
         let room = self.window.saturating_add(held).saturating_sub(others);
-        let count = room.min(waiting).min(Semaphore::MAX_PERMITS / 2);
+        let least = self.limit.saturating_sub(self.unread() + let_go);
+        let count = room.max(least).min(waiting).min(Semaphore::MAX_PERMITS / 2);
         if count > 0 {
             self.let_go.fetch_add(count, SeqCst);
             self.gate.add_permits(count);
@@ -110,10 +113,13 @@ impl Backlog {
         pulled.saturating_sub(self.given.load(SeqCst))
     }
 
-    fn is_full(&self) -> bool {
+    fn unread(&self) -> usize {
         let landed = self.landed.load(SeqCst);
-        landed.saturating_sub(self.given.load(SeqCst)) >= self.limit
-            && self.unfinished() > self.window
+        landed.saturating_sub(self.given.load(SeqCst))
+    }
+
+    fn is_full(&self) -> bool {
+        self.unread() >= self.limit && self.unfinished() > self.window
     }
 
     /// Waits, in line with others, until there is room.
@@ -246,6 +252,20 @@ mod tests {
         }
         assert_eq!(backlog.parked.load(SeqCst), 0);
         assert!(most <= 2 * WINDOW, "{most}");
+    }
+
+    #[test]
+    fn those_that_are_parked_do_not_wait_for_those_behind_them() {
+        let backlog = Arc::new(Backlog::new(6));
+        backlog.pulled(100);
+        backlog.landed(3);
+        let mut parked = Box::pin(backlog.clone().park());
+        assert!(parked.as_mut().now_or_never().is_none());
+        // The caller has taken all there is; the other 96 have not begun.
+        backlog.given(3);
+        assert!(backlog.has_parked());
+        backlog.let_go(0);
+        assert!(parked.now_or_never().is_some());
     }
 
     #[test]

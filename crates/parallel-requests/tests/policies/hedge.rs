@@ -10,8 +10,8 @@ use std::{
 
 use futures::future::join_all;
 use parallel_requests::{
-    Body, CircuitBreaker, CookieJar, ErrorKind, Hedge, ParallelRequests, PolicyOverrides,
-    RequestConfig, RetryBudget, RetryPolicy, http::Method,
+    Body, CircuitBreaker, ErrorKind, Hedge, ParallelRequests, PolicyOverrides, RequestConfig,
+    RetryBudget, RetryPolicy, http::Method,
 };
 use pr_core::{Delivery, ExchangeObserver, Stage};
 use pr_testkit::{Answer, MemoryBackend};
@@ -399,13 +399,14 @@ async fn dropping_the_request_drops_all_of_its_copies() {
     assert_eq!((counts.begun, counts.dropped), (3, 3));
 }
 
+#[cfg(feature = "cookies")]
 #[tokio::test(start_paused = true)]
 async fn the_jar_keeps_the_cookies_of_a_losers_head() {
     let loser = Answer::ok().header("set-cookie", "id=loser").body("half");
     let backend = answers([loser.then_hang(), Answer::ok()]).recording();
     let client = ParallelRequests::builder()
         .backend(Arc::new(backend.clone()))
-        .cookie_jar(CookieJar::new())
+        .cookie_jar(parallel_requests::CookieJar::new())
         .hedge(Hedge::after(PATIENCE))
         .build()
         .unwrap();

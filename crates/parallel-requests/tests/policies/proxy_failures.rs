@@ -70,6 +70,9 @@ async fn what_proxies_do_not_manage_does_not_open_a_circuit() {
 /// A proxy that takes connections and answers nothing: whom it waits for is not known.
 #[test]
 fn a_tunnel_that_is_not_opened_in_time_counts_for_its_origin_only() {
+    if parallel_requests::available_backends().next().is_none() {
+        return;
+    }
     for scheme in ["http", "socks5h"] {
         let builder = ProxyServer::builder().fault(ProxyFault::Stall);
         let proxy = match scheme {
@@ -103,6 +106,9 @@ fn a_tunnel_that_is_not_opened_in_time_counts_for_its_origin_only() {
 
 #[test]
 fn without_a_pool_a_proxy_that_is_silent_does_not_open_a_circuit_either() {
+    if parallel_requests::available_backends().next().is_none() {
+        return;
+    }
     let proxy = ProxyServer::builder().fault(ProxyFault::Stall).start();
     let breaker = CircuitBreaker::default().consecutive_failures(1);
     let client = ParallelRequests::builder()
@@ -142,6 +148,9 @@ async fn a_407_without_a_challenge_is_no_leave_to_send_what_is_not_idempotent_ag
 
 #[test]
 fn what_the_address_filter_forbids_is_not_tried_again() {
+    if parallel_requests::available_backends().next().is_none() {
+        return;
+    }
     let breaker = CircuitBreaker::default().consecutive_failures(1);
     let client = ParallelRequests::builder()
         .no_proxy()

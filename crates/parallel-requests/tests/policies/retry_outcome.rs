@@ -263,6 +263,9 @@ async fn an_attempt_begins_when_its_turn_has_come() {
 /// To say wrong credentials again and again locks accounts.
 #[test]
 fn a_single_proxy_is_not_told_the_same_credentials_again() {
+    if parallel_requests::available_backends().next().is_none() {
+        return;
+    }
     let proxy = ProxyServer::builder().credentials("a", "b").start();
     let url = format!("http://a:wrong@{}", proxy.authority());
     let runtime = tokio::runtime::Builder::new_current_thread()
